@@ -24,6 +24,7 @@ Quantity = Annotated[str, msgspec.Meta(pattern=QUANTITY)]
 SignedQuantity = Annotated[str, msgspec.Meta(pattern=SIGNED_QUANTITY)]
 Quantities = dict[str, Quantity]
 
+ENDED_PHASES = ("Failed", "Succeeded")  # of pods that don't count: an evicted one stays in the list
 MOST_POLICIES = 20  # the API has no limit, and each one is evaluated for each future sync
 
 

@@ -48,11 +48,11 @@ class Field(Struct, frozen=True):
     claim: str = ""
 
 
-class Claim(Struct, frozen=True):
-    """What a PASS proves and what it doesn't."""
+class Conclusion(Struct, frozen=True):
+    """What a PASS shows and what it doesn't."""
 
-    proves: str
-    proves_not: str
+    shows: str
+    does_not_show: str
 
 
 class ByHand(Struct, frozen=True):
@@ -104,9 +104,9 @@ class Demo(Struct, frozen=True):
 
     Three functions turn a run's evidence into text: `key_figures` returns the short parts for the claim, `lines` the
     rows of a card, `compared` the seconds by which runs are compared; `comparison` is the text for those, with {} for
-    the number. `claims` returns what a run with the given options proves. `recompute` returns the verdict that follows
-    from the records of an evidence file, between its header and its end; None if the demo records nothing. There
-    is no such demo where MongoDB has fewer members or more.
+    the number. `conclusion` returns what a PASS with the given options shows. `recompute` returns the verdict that
+    follows from the records of an evidence file, between its header and its end; None if the demo records nothing.
+    There is no such demo where MongoDB has fewer members or more.
     """
 
     id: str
@@ -122,7 +122,7 @@ class Demo(Struct, frozen=True):
     lines: Callable[[Json], list[list[str]]]
     compared: Callable[[Json], float | None]
     comparison: str
-    claims: Callable[[Json], Claim]
+    conclusion: Callable[[Json], Conclusion]
     by_hand: ByHand
     experiment: Callable[[RunContext, Tools], Experiment]
     recompute: Callable[[Header, Iterable[Any]], Recomputed] | None = None

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 from dashboard.load.options import LoadTotals
 from dashboard.runs.demo import Demo
+from dashboard.runs.demos.disruption import verdict as disruption
 from dashboard.runs.demos.disruption.coverage import MEANWHILE, PODS
 from dashboard.runs.demos.disruption.failures import Failed, Failures
 from dashboard.runs.demos.disruption.observation import ROLLS, Disruption, Facts, Kind
 from dashboard.runs.demos.disruption.recovery import Recovery
-from dashboard.runs.demos.disruption.verdict import DisruptionFindings, judged
+from dashboard.runs.demos.disruption.verdict import DisruptionFindings
 from dashboard.runs.verdict import Verdict
 from dashboard.runs.workload.judgement.judge import Judgement
 from dashboard.runs.workload.judgement.traffic import Coverage
@@ -29,7 +30,7 @@ def verdict_of(demo: Demo, outcome: str, stopped: str | None, variation: float) 
     """Return the verdict of a run with this outcome, or of one that was stopped."""
     kinds = KINDS[demo.id]
     if stopped:
-        return judged(demo.id, DisruptionFindings(asked=kinds, stopped=stopped))
+        return disruption.verdict_of(demo.id, DisruptionFindings(asked=kinds, stopped=stopped))
     fails = outcome == "fail"
     findings = DisruptionFindings(
         asked=kinds,
@@ -44,7 +45,7 @@ def verdict_of(demo: Demo, outcome: str, stopped: str | None, variation: float) 
         facts=Facts(pre_stop=not fails, readiness=True),
         last_write=True,
     )
-    return judged(demo.id, findings)
+    return disruption.verdict_of(demo.id, findings)
 
 
 def _recoveries(kinds: Sequence[Kind], variation: float) -> list[Recovery]:

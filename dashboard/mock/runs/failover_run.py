@@ -1,8 +1,9 @@
 """Scripts for simulated failover runs: invented evidence, judged by the demo's own rules."""
 
+from dashboard.runs.demos.failover import verdict as failover
 from dashboard.runs.demos.failover.demo import MEMBERS
 from dashboard.runs.demos.failover.observation import Loss
-from dashboard.runs.demos.failover.verdict import FailoverFindings, failover
+from dashboard.runs.demos.failover.verdict import FailoverFindings
 from dashboard.runs.mode import Mode
 from dashboard.runs.verdict import Verdict
 from dashboard.runs.workload.judgement.judge import Judgement
@@ -20,7 +21,7 @@ def seconds_of(step: str) -> float:
 def verdict_of(mode: Mode, outcome: str, stopped: str | None, variation: float) -> Verdict:
     """Return the verdict of a run with this outcome, or of one that was stopped."""
     if stopped:
-        return failover(FailoverFindings(mode=mode, stopped=stopped))
+        return failover.verdict_of(FailoverFindings(mode=mode, stopped=stopped))
     back = UNTIL_BACK + variation
     successor = "mongodb-0" if outcome == "inconclusive" else "mongodb-1"
     loss = Loss(mode, 0.0, "mongodb-0", "0b6e3c1a", back=back, successor=successor, ready=UNTIL_READY + variation)
@@ -46,4 +47,4 @@ def verdict_of(mode: Mode, outcome: str, stopped: str | None, variation: float) 
         read_back=True,
         coverage=(Coverage("replacements before the kill", 90, required=True),),
     )
-    return failover(findings)
+    return failover.verdict_of(findings)

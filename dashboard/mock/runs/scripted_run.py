@@ -8,9 +8,11 @@ from msgspec.structs import replace
 from dashboard.core.timestamps import rfc3339, seconds
 from dashboard.mock.runs import disrupted_run, failover_run
 from dashboard.runs.demo import Demo
-from dashboard.runs.demos.autoscale.verdict import AutoscaleFindings, autoscale
+from dashboard.runs.demos.autoscale import verdict as autoscale
+from dashboard.runs.demos.autoscale.verdict import AutoscaleFindings
+from dashboard.runs.demos.persistence import verdict as persistence
 from dashboard.runs.demos.persistence.observation import DatabaseIdentity, Kill
-from dashboard.runs.demos.persistence.verdict import PersistenceFindings, persistence
+from dashboard.runs.demos.persistence.verdict import PersistenceFindings
 from dashboard.runs.mode import Mode, by_turns
 from dashboard.runs.verdict import Verdict
 from dashboard.runs.workload.judgement.judge import Judgement
@@ -145,7 +147,7 @@ def _persistence_verdict(
         stopped = PersistenceFindings(
             mode=mode, attempted=acked, acked=acked, rate_before=float(rate), stopped=end.stopped
         )
-        return persistence(stopped)
+        return persistence.verdict_of(stopped)
     lost = tuple(f"6743a{number:019x}" for number in range(3)) if outcome == "fail" else ()
     findings = PersistenceFindings(
         mode=mode,
@@ -163,7 +165,7 @@ def _persistence_verdict(
         read_back=True,
         coverage=COVERAGE,
     )
-    return persistence(findings)
+    return persistence.verdict_of(findings)
 
 
 def _autoscale(rate: float, outcome: str, variation: float) -> ScriptedRun:
@@ -181,7 +183,7 @@ def _autoscale(rate: float, outcome: str, variation: float) -> ScriptedRun:
 
 def _autoscale_verdict(rate: float, outcome: str, end: RunEnd, variation: float) -> Verdict:
     if end.stopped:
-        return autoscale(AutoscaleFindings(min=2, start=2, peak=2, stopped=end.stopped, aborted=True))
+        return autoscale.verdict_of(AutoscaleFindings(min=2, start=2, peak=2, stopped=end.stopped, aborted=True))
     owed = _obligation(end) if outcome == "fail" else None
     later = (21.0 + 10 * variation, 30.0 + 10 * variation, 31.0 + 10 * variation, 104.0, 105.0, 168.0, 184.0)
     moments = (0.0, 18.0, *([None] * len(later) if owed else later))
@@ -199,7 +201,7 @@ def _autoscale_verdict(rate: float, outcome: str, end: RunEnd, variation: float)
         owed=(owed,) if owed else (),
         unmet=f"{owed['text']}, by {owed['by'][11:19]} UTC at the latest, and asked for none." if owed else None,
     )
-    return autoscale(findings)
+    return autoscale.verdict_of(findings)
 
 
 def _obligation(end: RunEnd) -> Json:

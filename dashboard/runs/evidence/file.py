@@ -54,7 +54,7 @@ class EvidenceWriter:
             return
         self._lines_left -= len(line)
         self._append(line)
-        self._counts[type(record).__name__] += 1
+        self._counts[_type(record)] += 1
 
     def finish(self, t: float, **end: Any) -> bytes:
         """Return the file, with `end` as its last record. No record may be added afterwards."""
@@ -137,13 +137,12 @@ class EvidenceReader:
         tail = _TAIL.search(text)
         body = text[: tail.start()] if tail else text
         if line.n == self._next and line.check.encode() != _check(self._check, body):
-            name = type(line.record).__name__
-            self._differ(f"record {line.n} ({name}, t={line.t:.3f}) was altered")
+            self._differ(f"record {line.n} ({_type(line.record)}, t={line.t:.3f}) was altered")
         self._check = line.check.encode()
         self._next = line.n + 1
 
     def _count(self, line: Any, text: bytes) -> None:
-        self._counts[type(line.record).__name__] += 1
+        self._counts[_type(line.record)] += 1
         self._digest.update(text + b"\n")
 
     def _finish(self, end: End, text: bytes) -> None:
@@ -158,6 +157,11 @@ class EvidenceReader:
     def _differ(self, difference: str) -> None:
         if len(self.differences) < MOST_DIFFERENCES:
             self.differences.append(difference)
+
+
+def _type(record: Struct) -> str:
+    """Return a record's `type`: its class may have been renamed since."""
+    return str(record.__struct_config__.tag)
 
 
 def _check(before: bytes, body: bytes) -> bytes:

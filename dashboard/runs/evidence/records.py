@@ -1,7 +1,8 @@
 """The records that every evidence file has: its header, why the run ended early, and its end. The others are the
 journal of the state (core.state.journal) and those of the demo.
 
-A record's `type` is its class' name. Timestamps are RFC 3339 in UTC, by the dashboard's clock.
+A record's `type` is its class' name, or the former one (`tag`) if the class was renamed. Timestamps are RFC 3339 in
+UTC, by the dashboard's clock.
 """
 
 from typing import Any, Literal
@@ -22,8 +23,7 @@ class Record(Struct, frozen=True, kw_only=True, tag=True, tag_field="type"):
 
 class Header(Record, frozen=True, kw_only=True):
     """The first record. `at` is the run's start, from which `t` counts, and `clock` the same by the monotonic clock;
-    `source` is "mock" if the cluster was simulated
-    and the verdict made up; `software` are versions by name."""
+    `source` is "mock" if the cluster was simulated and the verdict made up; `software` are versions by name."""
 
     format: str = FORMAT
     version: int = VERSION

@@ -76,7 +76,7 @@ class Report:
     def as_html(self) -> str:
         run = self._run
         demo = self._demo
-        claim = demo.claims(run["evidence"] | run["options"]) if demo else None
+        conclusion = demo.conclusion(run["evidence"] | run["options"]) if demo else None
         return render_template(
             "report.html",
             run=run,
@@ -88,7 +88,7 @@ class Report:
             rules=self._rules,
             made=self._made,
             lasted=chart.clock(seconds(run["ended"]) - seconds(run["started"])) if run["ended"] else None,
-            claim=claim,
+            conclusion=conclusion,
             evidence=list(_evidence(run["evidence"], demo)),
             identities=list(_identities(run["evidence"])),
             steps=[self._step(number, step) for number, step in enumerate(run["steps"], 1)],

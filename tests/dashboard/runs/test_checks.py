@@ -3,11 +3,11 @@
 import pytest
 from msgspec.structs import replace
 
-from dashboard.runs.demos.autoscale.verdict import AutoscaleFindings, autoscale
-from dashboard.runs.demos.disruption.verdict import findings
-from dashboard.runs.demos.disruption.verdict import judged as disrupted
-from dashboard.runs.demos.failover.verdict import failover
-from dashboard.runs.demos.persistence.verdict import persistence
+from dashboard.runs.demos.autoscale import verdict as autoscale
+from dashboard.runs.demos.autoscale.verdict import AutoscaleFindings
+from dashboard.runs.demos.disruption import verdict as disruption
+from dashboard.runs.demos.failover import verdict as failover
+from dashboard.runs.demos.persistence import verdict as persistence
 from dashboard.runs.demos.registry import DEMOS
 from dashboard.runs.verdict import FieldSentence, Verdict, checks
 from dashboard.runs.workload.judgement.judge import Judgement
@@ -27,20 +27,20 @@ def verdicts(verdict: Verdict, demo: str = "") -> dict[str, str]:
 
 
 def persisted(**changes: object) -> Verdict:
-    return persistence(replace(GRACEFUL, **changes))
+    return persistence.verdict_of(replace(GRACEFUL, **changes))
 
 
 def scaled(**found: object) -> Verdict:
     given = dict(due=9_000, offered=9_000, achieved=9_000, lag_p99_ms=3.0, moments=MOMENTS)
-    return autoscale(AutoscaleFindings(**given | found))  # type: ignore[arg-type]
+    return autoscale.verdict_of(AutoscaleFindings(**given | found))  # type: ignore[arg-type]
 
 
 JUDGED = {
     "persistence": persisted,
     "autoscale": scaled,
-    "rollout": lambda: disrupted("rollout", findings(ROLLOUT)),
-    "self-healing": lambda: disrupted("self-healing", findings(HEALING)),
-    "failover": lambda: failover(FAILED_OVER),
+    "rollout": lambda: disruption.verdict_of("rollout", disruption.findings(ROLLOUT)),
+    "self-healing": lambda: disruption.verdict_of("self-healing", disruption.findings(HEALING)),
+    "failover": lambda: failover.verdict_of(FAILED_OVER),
 }
 
 

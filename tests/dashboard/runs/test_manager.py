@@ -316,7 +316,7 @@ def test_preflight_waits_for_a_restarting_database(harness: RunHarness) -> None:
     ("mode", "waited", "ran", "expected"),
     [("crash", 80, 60, 540), ("crash", 40, 60, 0), ("crash", 80, 601, 0), ("graceful", 80, 60, 0)],
 )
-def test_preflight_of_a_crash_waits_while_the_kubelet_would_leave_mongod_ended_for_too_long(
+def test_crash_preflight_waits_out_the_kubelets_backoff(
     harness: RunHarness, mode: str, waited: int, ran: int, expected: int
 ) -> None:
     assert harness.cluster.database

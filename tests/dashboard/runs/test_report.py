@@ -27,12 +27,12 @@ def html(app: Flask, run: Json, tables: Json | None = None) -> str:
         return report(run, tables).as_html()
 
 
-def claim(mode: str) -> str:
-    """Return what a persistence run proves, as HTML."""
-    return escape(DEMOS["persistence"].claims({"mode": mode}).proves)
+def conclusion(mode: str) -> str:
+    """Return what a PASS of a persistence run shows, as HTML."""
+    return escape(DEMOS["persistence"].conclusion({"mode": mode}).shows)
 
 
-def test_report_has_the_verdict_the_steps_and_the_claim(app: Flask) -> None:
+def test_report_has_the_verdict_the_steps_and_the_conclusion(app: Flask) -> None:
     page = html(app, persistence_run())
     for text in (
         "PASS",
@@ -46,12 +46,12 @@ def test_report_has_the_verdict_the_steps_and_the_claim(app: Flask) -> None:
         "operator (token, 127.0.0.1)",
     ):
         assert text in page
-    assert claim("crash") in page
+    assert conclusion("crash") in page
 
 
-def test_claim_is_that_of_the_runs_mode(app: Flask) -> None:
+def test_conclusion_is_that_of_the_runs_mode(app: Flask) -> None:
     page = html(app, persistence_run(options={"mode": "graceful"}))
-    assert claim("graceful") in page and claim("crash") not in page
+    assert conclusion("graceful") in page and conclusion("crash") not in page
 
 
 def test_charts_cover_the_run(app: Flask) -> None:

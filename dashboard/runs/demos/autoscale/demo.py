@@ -7,23 +7,23 @@ The run and its load stop at once if more than half of the requests fail for ten
 from typing import NamedTuple
 
 from dashboard.core.text import span
-from dashboard.load.options import MOST_LAG_MS, MOST_SECONDS, GeneratorUnfit, LoadOptions
+from dashboard.load.options import MOST_LAG_MS, MOST_SECONDS
 from dashboard.runs.context import RunContext, RunStopped
 from dashboard.runs.demos.autoscale.account import Account
-from dashboard.runs.demos.autoscale.interruption import FAILING_SECONDS, Failing, late_samples, unprovable
+from dashboard.runs.demos.autoscale.interruption import late_samples, unprovable
 from dashboard.runs.demos.autoscale.obligations import READY_SECONDS, ready_seconds
 from dashboard.runs.demos.autoscale.observed.moments import NAMES, STEADY_SECONDS
 from dashboard.runs.demos.autoscale.observed.observation import Observation
 from dashboard.runs.demos.autoscale.observed.settling import Settling
 from dashboard.runs.demos.autoscale.rates import FIRST_RATE
 from dashboard.runs.demos.autoscale.records import LoadBegan, LoadEnded, LoadSeen, RateChanged, Settled, observed
-from dashboard.runs.demos.autoscale.verdict import autoscale
+from dashboard.runs.demos.autoscale.verdict import verdict_of
 from dashboard.runs.ports import Load, View
+from dashboard.runs.run_load import RunLoad
 from dashboard.runs.verdict import Json, Verdict
 
 POLL_SECONDS = 1.0
 TEST_RATE = 300.0  # requests a second of the generator's self-test
-TEST_RETRY_SECONDS = 5.0
 HINT = " Run `kubectl top pods`: is metrics-server installed, and do the pods request CPU?"
 GONE_SECONDS = 3.0  # without an autoscaler: it was deleted
 LAG_SECONDS = 240.0  # the load is extended by at most this, so that a short lag weighs less
@@ -62,8 +62,7 @@ class Autoscaling:
         self._limits = context.run.demo.limits
         self._asked: float | None = context.run.options.get("rate")
         self._account = Account(deployment, self._asked)
-        self._loading = False
-        self._failing = Failing()
+        self._run_load = RunLoad(context, load)
         self._in_flight = 0  # the load's requests without an answer
 
     def run(self) -> None:
@@ -81,7 +80,7 @@ class Autoscaling:
         self._stop_load()
 
     def verdict(self, stopped: str | None) -> Verdict:
-        return autoscale(self._account.findings(stopped, aborted=self._context.cancelled.is_set()))
+        return verdict_of(self._account.findings(stopped, aborted=self._context.cancelled.is_set()))
 
     # The steps
 
@@ -106,9 +105,7 @@ class Autoscaling:
             )
             self._context.sleep(POLL_SECONDS)
         if seen is None:
-            raise RunStopped(
-                "There is no autoscaler with a CPU target: apply one, such as k8s/base/flask-hpa.yaml."
-            )
+            raise RunStopped("There is no autoscaler with a CPU target: apply one, such as k8s/base/flask-hpa.yaml.")
         return seen
 
     def _settle(self) -> None:
@@ -144,7 +141,8 @@ class Autoscaling:
     def _raise(self) -> None:
         first = self._asked or FIRST_RATE
         self._context.begin_step("load", f"{first:g} requests a second")
-        self._account.begin_load(self._begin_load(first), first)
+        self._run_load.start(first, TEST_RATE)
+        self._account.begin_load(self._observation(), first)
         self._context.record(LoadBegan(at=self._context.clock.now(), rate=first, fixed=self._asked is not None))
         self._context.audit("autoscale load", f"started: {first:g} requests a second", mark="load")
         self._context.log(f"Load begins: {first:g} requests a second")
@@ -226,30 +224,11 @@ class Autoscaling:
 
     # The load
 
-    def _begin_load(self, rate: float) -> Observation:
-        """Start the load and return the observation at its beginning."""
-        end = self._context.clock.monotonic() + self._limits["self-test"]
-        while True:
-            self._context.confirm_lease()
-            try:
-                self._load.start(LoadOptions(rate=rate, duration=MOST_SECONDS), self._context.run.by, TEST_RATE)
-                break
-            except GeneratorUnfit as error:  # the machine may be busy for a short time only
-                if self._context.clock.monotonic() >= end:
-                    raise
-                self._context.set_progress(f"Trying the load generator again: {error}")
-                self._context.sleep(TEST_RETRY_SECONDS)
-        self._loading = True
-        self._failing = Failing()
-        self._context.raise_if_cancelled()  # an abort may have come while the generator was tested
-        return self._observation()
-
     def _stop_load(self) -> None:
-        if not self._loading:
+        if not self._run_load.active:
             return
-        self._loading = False
         at = self._context.clock.now()
-        self._load.stop()
+        self._run_load.stop()
         totals = self._load.totals()
         self._context.record(LoadEnded(at=at, totals=totals))
         self._account.end_load(at, totals)
@@ -259,16 +238,12 @@ class Autoscaling:
 
     def _watch(self) -> Observation:
         """Observe, and check the load while it runs."""
-        if self._loading:
+        if self._run_load.active:
             totals = self._load.totals()
             self._in_flight = totals.in_flight
             self._context.record(LoadSeen(at=self._context.clock.now(), totals=totals))
-            if not self._load.running():
-                self._context.raise_if_cancelled()  # an abort stops the load, too
-                longest = f"The load ended after the longest time that it may last, {span(MOST_SECONDS)}."
-                raise RunStopped(totals.failed or longest)
-            if self._failing.see(totals, self._context.clock.monotonic()):
-                raise RunStopped(f"Over half of the requests failed for {FAILING_SECONDS:.0f} s: the load was stopped.")
+            ended = f"The load ended after the longest time that it may last, {span(MOST_SECONDS)}."
+            self._run_load.check(totals, ended)
         return self._observation()
 
     def _observation(self) -> Observation:
@@ -292,11 +267,11 @@ class Autoscaling:
         moments, rates = self._account.moments, self._account.rates
         steady = moments.steady() if moments else 0.0
         parts = [_pods_text(seen)]
-        if self._loading and rates:
+        if self._run_load.active and rates:
             parts.insert(0, f"{rates.rate:g} requests a second")
         if steady:
             parts.append(f"steady for {steady:.0f} of {STEADY_SECONDS:.0f} s")
-        if not self._loading and seen.next_change:
+        if not self._run_load.active and seen.next_change:
             left = max(0.0, seen.next_change[0] - seen.at)
             parts.append(f"{seen.next_change[1]} expected in {span(left)}")
         return "; ".join(parts)

@@ -2,12 +2,10 @@
 during it, everything that makes a verdict impossible."""
 
 from dashboard.core.text import listing, span
-from dashboard.load.options import MOST_SECONDS, LoadTotals
+from dashboard.load.options import MOST_SECONDS
 from dashboard.runs.demos.autoscale.obligations import decision_seconds
 from dashboard.runs.demos.autoscale.observed.observation import Observation
 
-FAILING_SHARE = 0.5
-FAILING_SECONDS = 10.0
 INACTIVE_SECONDS = 45.0  # that the autoscaler may be unable to scale
 BLIND_SECONDS = 60.0  # without samples, plus two sample intervals
 MOST_WINDOW_SECONDS = 1200.0  # of scaling up; the load may last MOST_SECONDS, and has to be steady in them
@@ -131,22 +129,3 @@ class Watchdog:
             f"The controller does not sync: for {span(seen.at - since)} the pods' samples have been over the target"
             f" ({seen.cpu}), and it still reports {seen.figure} {seen.unit}. Is kube-controller-manager running?"
         )
-
-
-class Failing:
-    """Detects that more than half of the requests have failed for FAILING_SECONDS."""
-
-    def __init__(self) -> None:
-        self._achieved = self._errors = 0
-        self._since: float | None = None
-
-    def see(self, totals: LoadTotals, at: float) -> bool:
-        errors = totals.errors - self._errors
-        answered = max(totals.achieved - self._achieved, errors)  # errors without an answer are not in `achieved`
-        self._achieved, self._errors = totals.achieved, totals.errors
-        if answered > 0:
-            if errors <= FAILING_SHARE * answered:
-                self._since = None
-            elif self._since is None:
-                self._since = at
-        return self._since is not None and at - self._since >= FAILING_SECONDS

@@ -18,7 +18,7 @@ from dashboard.runs.demos.autoscale.records import (
     Settled,
     observed,
 )
-from dashboard.runs.demos.autoscale.verdict import autoscale
+from dashboard.runs.demos.autoscale.verdict import verdict_of
 from dashboard.runs.evidence.records import Header, Stopped
 from dashboard.runs.evidence.replay import Replay
 
@@ -30,7 +30,7 @@ def recompute(header: Header, records: Iterable[Any]) -> Recomputed:
     recomputation = Recomputation(header)
     for record in records:
         recomputation.apply(record)
-    verdict = autoscale(recomputation.account.findings(recomputation.stopped, recomputation.aborted))
+    verdict = verdict_of(recomputation.account.findings(recomputation.stopped, recomputation.aborted))
     return Recomputed(verdict, recomputation.differences)
 
 

@@ -1,12 +1,12 @@
 """The autoscale demo as data."""
 
 from dashboard.load.options import LEAST_RATE, MOST_RATE
-from dashboard.runs.demo import ByHand, Claim, Demo, Field, Number, Step
+from dashboard.runs.demo import ByHand, Conclusion, Demo, Field, Number, Step
 from dashboard.runs.demos.autoscale import words
 from dashboard.runs.demos.autoscale.demo import Autoscaling
 from dashboard.runs.demos.autoscale.recompute import recompute
 
-CLAIM = Claim(
+CONCLUSION = Conclusion(
     "Load over the CPU target made the autoscaler ask for more pods. They became Ready, took their share of the"
     " requests, and all was steady. After the load the pods were removed again, down to as many as before. At most one"
     " request in a thousand failed.",
@@ -68,7 +68,7 @@ DEMO = Demo(
     lines=words.lines,
     compared=words.compared,
     comparison="{} to more pods",
-    claims=lambda options: CLAIM,
+    conclusion=lambda options: CONCLUSION,
     by_hand=ByHand(
         "ab -t 90 -n 1000000 -c 100 {service}/",
         "The first sample over the target takes about 20 seconds. The charts above show it, and the autoscaler panel"

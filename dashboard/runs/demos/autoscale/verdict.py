@@ -47,7 +47,7 @@ class AutoscaleFindings(Struct, frozen=True):
     jumped: bool = False  # whether it ended because the dashboard's clock jumped
 
 
-def autoscale(found: AutoscaleFindings) -> Verdict:
+def verdict_of(found: AutoscaleFindings) -> Verdict:
     flaws = list(_flaws(found))
     # Errors are excused; obligations hold under any load.
     excused = bool(flaws) or found.aborted or found.overloaded or found.jumped

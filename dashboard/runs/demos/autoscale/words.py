@@ -39,6 +39,6 @@ def compared(evidence: Json) -> float | None:
 
 
 def _start(evidence: Json) -> float | None:
-    """Return the number of pods before the load; older runs have the minimum only."""
+    """Return the number of pods before the load; runs kept without `start` have `min`."""
     start = number(evidence.get("start"))
     return number(evidence.get("min")) if start is None else start

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from dashboard.runs.demo import Field, Json
-from dashboard.runs.demos.judged import JUDGED, WRONG
+from dashboard.runs.demos.document_fields import DOCUMENT_FIELDS, WRONG
 from dashboard.runs.words import acknowledged, after, count, counted, elapsed, number, plural, present
 
 LIMITS: Mapping[str, float] = {
@@ -41,7 +41,7 @@ def fields(times: Sequence[Field]) -> tuple[Field, ...]:
         Field("attempted", "Writes sent"),
         Field("acked", "of them acknowledged", kept=True),
         Field("unknown", "of them with an outcome that is not known"),
-        *JUDGED,
+        *DOCUMENT_FIELDS,
         Field("spec", "What the pods' spec has", claim="The pods have a preStop hook and a readiness probe"),
         Field("scope", "What it says nothing about"),
     )  # fmt: skip

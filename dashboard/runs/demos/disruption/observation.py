@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from dashboard.core.objects import ENDED_PHASES
 from dashboard.load.options import LoadTotals
 from dashboard.runs.workload.operation import Operation, ReadBack
 
@@ -17,7 +18,6 @@ Kind = Literal["restart", "undo", "delete", "kill"]
 ROLLS: frozenset[Kind] = frozenset({"restart", "undo"})  # these replace all pods, the others one
 
 SOURCES = ("pods", "deployments")  # that a run needs
-ENDED = ("Failed", "Succeeded")  # phases of pods that don't count: an evicted one stays in the list
 
 Json = dict[str, Any]
 Silence = tuple[float, float | None]  # from when until when MongoDB did not answer the dashboard; None: to the end
@@ -137,7 +137,7 @@ def observe(state: Json, deployment: str, at: float) -> Standing:
                 reason=pod["reason"],
             )
             for pod in state["pods"]
-            if pod["app"] == deployment and pod["phase"] not in ENDED
+            if pod["app"] == deployment and pod["phase"] not in ENDED_PHASES
         ),
         desired=workload.get("desired"),
         failure=workload.get("failure"),

@@ -22,7 +22,7 @@ from dashboard.runs.demos.disruption.observation import (
     TrialObservations,
     observe,
 )
-from dashboard.runs.demos.disruption.verdict import findings, judged
+from dashboard.runs.demos.disruption.verdict import findings, verdict_of
 from dashboard.runs.evidence.file import Unreadable
 from dashboard.runs.evidence.records import Header, Stopped
 from dashboard.runs.evidence.replay import Replay
@@ -51,8 +51,8 @@ class Loaded(Struct, frozen=True, tag=True, tag_field="type"):
     totals: LoadTotals
 
 
-class Served(Struct, frozen=True, tag=True, tag_field="type"):
-    """What else the run observed."""
+class DisruptionObserved(Struct, frozen=True, tag="Served", tag_field="type"):
+    """What else a run that disrupts the service's pods observed."""
 
     facts: Facts | None
     last_write: bool | None
@@ -61,22 +61,22 @@ class Served(Struct, frozen=True, tag=True, tag_field="type"):
     silences: tuple[Silence, ...] = ()
 
 
-DisruptionRecord = Stood | Disrupted | Loaded | Served
+DisruptionRecord = Stood | Disrupted | Loaded | DisruptionObserved
 
 
-def records_of(run: TrialObservations) -> Iterator[tuple[float | None, WorkloadRecord | Served]]:
+def records_of(run: TrialObservations) -> Iterator[tuple[float | None, WorkloadRecord | DisruptionObserved]]:
     """Yield the records that are written at a run's end, each with its time by the monotonic clock; None for now."""
     yield from workload.records_of(run.operations, run.read_backs)
-    yield None, Served(run.facts, run.last_write, run.last_error, run.unread, tuple(run.silences))
+    yield None, DisruptionObserved(run.facts, run.last_write, run.last_error, run.unread, tuple(run.silences))
 
 
 def recompute(run: TrialObservations, header: Header, records: Iterable[Any]) -> Recomputed:
     """Return the verdict that follows from the records; `run` has what the demo itself declares. Raise `Unreadable` if
     they are not those of such a run."""
-    play = _Recomputation(run)
+    recomputation = _Recomputation(run)
     for record in records:
-        play.apply(record)
-    return Recomputed(judged(header.demo, findings(play.observations())), play.differences)
+        recomputation.apply(record)
+    return Recomputed(verdict_of(header.demo, findings(recomputation.observations())), recomputation.differences)
 
 
 class _Recomputation:
@@ -89,7 +89,7 @@ class _Recomputation:
         self._standings: list[Standing] = []
         self._disruptions: list[Disruption] = []
         self._load: list[LoadPoint] = []
-        self._served: Served | None = None
+        self._observed: DisruptionObserved | None = None
         self._stopped: str | None = None
         self._replay = Replay()
         self._deployment = ""
@@ -108,15 +108,15 @@ class _Recomputation:
                 self._disruptions.append(record.disruption)
             case Loaded():
                 self._load.append(LoadPoint(record.at, record.totals))
-            case Served():
-                self._served = record
+            case DisruptionObserved():
+                self._observed = record
             case Stopped():
                 self._stopped = record.reason
         if look := self._replay.apply(record):
             self._state = look.state
 
     def observations(self) -> TrialObservations:
-        if self._served is None:
+        if self._observed is None:
             raise Unreadable("It has no record Served.")
         operations, read_backs = self._workload.read()
         return replace(
@@ -126,11 +126,11 @@ class _Recomputation:
             disruptions=self._disruptions,
             load=self._load,
             read_backs=read_backs,
-            facts=self._served.facts,
-            silences=self._served.silences,
-            last_write=self._served.last_write,
-            last_error=self._served.last_error,
-            unread=self._served.unread,
+            facts=self._observed.facts,
+            silences=self._observed.silences,
+            last_write=self._observed.last_write,
+            last_error=self._observed.last_error,
+            unread=self._observed.unread,
             stopped=self._stopped,
         )
 

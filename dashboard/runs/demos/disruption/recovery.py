@@ -14,8 +14,8 @@ from dashboard.runs.demos.disruption.observation import (
     TrialObservations,
 )
 from dashboard.runs.words import plural
+from dashboard.runs.workload.judgement.traffic import EVER
 
-EVER = float("inf")
 REASON_LENGTH = 120  # characters of a pod's or the Deployment's own reason
 
 

@@ -14,10 +14,9 @@ from dashboard.core.errors import ExternalError
 from dashboard.core.hpa.recommendations import SYNC_SECONDS
 from dashboard.core.text import span
 from dashboard.core.timestamps import seconds
-from dashboard.load.options import MOST_SECONDS, GeneratorUnfit, LoadOptions
+from dashboard.load.options import LoadTotals
 from dashboard.runs.context import RunContext, RunStopped
 from dashboard.runs.demo import Tools
-from dashboard.runs.demos.autoscale.interruption import FAILING_SECONDS, Failing
 from dashboard.runs.demos.disruption.observation import (
     ROLLS,
     Disruption,
@@ -31,7 +30,8 @@ from dashboard.runs.demos.disruption.observation import (
 )
 from dashboard.runs.demos.disruption.records import Disrupted, Loaded, Stood, records_of
 from dashboard.runs.demos.disruption.recovery import Recovery, recovery
-from dashboard.runs.demos.disruption.verdict import findings, judged
+from dashboard.runs.demos.disruption.verdict import findings, verdict_of
+from dashboard.runs.run_load import RunLoad
 from dashboard.runs.verdict import Json, Verdict
 from dashboard.runs.words import plural
 from dashboard.runs.workload.judgement import traffic
@@ -40,7 +40,6 @@ from dashboard.runs.workload.read_backs import ReadBacks
 RATE = 50.0  # requests a second of the load
 ACKED_BEFORE, RATE_BEFORE = 300, 50.0  # of the writers, before the first disruption
 POLL_SECONDS = 0.2  # the precision of the times
-TEST_RETRY_SECONDS = 5.0
 REMOVAL_SECONDS = 60.0  # before which the autoscaler's removal of a pod is waited for; a replacement takes less
 
 
@@ -58,11 +57,10 @@ class Trial:
         self._limits = context.run.demo.limits
         self._writers = tools.writers(context.run.id)
         self._read_backs = ReadBacks(context, tools.reader, self._writers)
+        self._run_load = RunLoad(context, tools.load)
         self._standings: list[Standing] = []
         self._disruptions: list[Disruption] = []
         self._load: list[LoadPoint] = []
-        self._loading = False
-        self._failing = Failing()
         self._facts: Facts | None = None
         self._silences: list[Silence] = []
         self._last_write: bool | None = None
@@ -88,7 +86,7 @@ class Trial:
         )
         for at, record in records_of(run):
             self._context.record(record, at)
-        return judged(self._context.run.demo.id, findings(run))
+        return verdict_of(self._context.run.demo.id, findings(run))
 
     # The steps
 
@@ -105,7 +103,7 @@ class Trial:
 
     def warm_up(self) -> None:
         self._context.begin_step("warmup", f"{RATE:g} requests a second")
-        self._begin_load()
+        self._run_load.start(RATE)
         self._writers.start()
 
         def enough() -> bool:
@@ -210,8 +208,8 @@ class Trial:
         fails."""
         self._stand(seen := self._seen())
         self._listen(self._database_answers())
-        if self._loading:
-            self._look_at_load()
+        if self._run_load.active:
+            self._run_load.check(self._look_at_load(), "The load ended too early.")
         return seen
 
     def _seen(self) -> Standing:
@@ -242,38 +240,17 @@ class Trial:
         elif not silent and not answers:
             self._silences.append((self._now(), None))
 
-    def _look_at_load(self) -> None:
+    def _look_at_load(self) -> LoadTotals:
+        """Note the load's totals if they have changed, and return them."""
         totals = self._tools.load.totals()
         if not self._load or self._load[-1].totals != totals:
             self._load.append(LoadPoint(self._now(), totals))
             self._context.record(Loaded(self._load[-1].at, totals))
-        if not self._loading:
-            return
-        if not self._tools.load.running():
-            self._context.raise_if_cancelled()  # an abort stops the load, too
-            raise RunStopped(totals.failed or "The load ended too early.")
-        if self._failing.see(totals, self._now()):
-            raise RunStopped(f"Over half of the requests failed for {FAILING_SECONDS:.0f} s: the load was stopped.")
-
-    def _begin_load(self) -> None:
-        end = self._now() + self._limits["self-test"]
-        while True:
-            self._context.confirm_lease()
-            try:
-                self._tools.load.start(LoadOptions(rate=RATE, duration=MOST_SECONDS), self._context.run.by)
-                break
-            except GeneratorUnfit as error:  # the machine may be busy for a short time only
-                if self._now() >= end:
-                    raise
-                self._context.set_progress(f"Trying the load generator again: {error}")
-                self._context.sleep(TEST_RETRY_SECONDS)
-        self._loading = True
-        self._context.raise_if_cancelled()  # an abort may have come while the generator was tested
+        return totals
 
     def _stop_load(self) -> None:
-        if self._loading:
-            self._loading = False
-            self._tools.load.stop()
+        if self._run_load.active:
+            self._run_load.stop()
             self._look_at_load()
 
     def _progress(self, text: str) -> None:

@@ -30,9 +30,8 @@ from dashboard.runs.workload.judgement.traffic import EVER, Coverage
 SENT = 0.99  # of the load's due requests, required
 NO_PRE_STOP = "The pods have no preStop hook: they end before their address is withdrawn."
 NO_READINESS = "The pods have no readiness probe: they get requests before they can answer."
-DEADLINES = frozenset(
-    {"connect", "timeout", LATE_READ, LATE_WRITE}
-)  # failures that a deadline of the dashboard's may make
+# Failures that a deadline of the dashboard's may make.
+DEADLINES = frozenset({"connect", "timeout", LATE_READ, LATE_WRITE})
 COUNTS = ("attempted", "acked", "lost", "corrupt")  # of the line
 
 
@@ -78,7 +77,7 @@ def findings(run: TrialObservations) -> DisruptionFindings:
     )
 
 
-def judged(demo: str, found: DisruptionFindings) -> Verdict:
+def verdict_of(demo: str, found: DisruptionFindings) -> Verdict:
     """Return the verdict of a run of the demo with this id."""
     failed, unsure = list(_failed(found)), list(_unsure(found))
     overdue = [

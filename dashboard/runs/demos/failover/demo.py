@@ -13,7 +13,7 @@ from dashboard.kube.pods.control import PodIdentity
 from dashboard.runs.context import RunContext, RunStopped
 from dashboard.runs.demos.failover.observation import FailoverObservations, Loss, PrimaryChange
 from dashboard.runs.demos.failover.records import records_of
-from dashboard.runs.demos.failover.verdict import failover, findings
+from dashboard.runs.demos.failover.verdict import findings, verdict_of
 from dashboard.runs.kill import kill
 from dashboard.runs.mode import Mode, by_turns
 from dashboard.runs.ports import Pods, Reader, View, Writers
@@ -80,7 +80,7 @@ class Failover:
         )
         for at, record in records_of(run):
             self._context.record(record, at)
-        return failover(findings(run))
+        return verdict_of(findings(run))
 
     # The steps
 

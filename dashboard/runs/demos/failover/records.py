@@ -19,8 +19,8 @@ class Lost(Struct, frozen=True, tag=True, tag_field="type"):
     loss: Loss
 
 
-class FailedOver(Struct, frozen=True, tag=True, tag_field="type"):
-    """What else the run observed."""
+class FailoverObserved(Struct, frozen=True, tag="FailedOver", tag_field="type"):
+    """What else a failover run observed."""
 
     mode: Mode
     members: int | None
@@ -30,7 +30,7 @@ class FailedOver(Struct, frozen=True, tag=True, tag_field="type"):
     changes: tuple[PrimaryChange, ...] = ()
 
 
-FailoverRecord = Lost | FailedOver
+FailoverRecord = Lost | FailoverObserved
 
 
 def records_of(run: FailoverObservations) -> Iterator[tuple[float | None, WorkloadRecord | FailoverRecord]]:
@@ -38,14 +38,14 @@ def records_of(run: FailoverObservations) -> Iterator[tuple[float | None, Worklo
     yield from workload.records_of(run.operations, run.read_backs)
     for loss in run.losses:
         yield loss.at, Lost(loss)
-    yield None, FailedOver(run.mode, run.members, run.last_write, run.last_error, run.unread, tuple(run.changes))
+    yield None, FailoverObserved(run.mode, run.members, run.last_write, run.last_error, run.unread, tuple(run.changes))
 
 
 def observations(records: Iterable[Any]) -> FailoverObservations:
     """Return the observations of the records. Raise `Unreadable` if they are not those of a failover run."""
     reader = WorkloadReader()
     losses: list[Loss] = []
-    rest: FailedOver | None = None
+    observed: FailoverObserved | None = None
     stopped: str | None = None
     for record in records:
         match record:
@@ -53,22 +53,22 @@ def observations(records: Iterable[Any]) -> FailoverObservations:
                 reader.add(record)
             case Lost():
                 losses.append(record.loss)
-            case FailedOver():
-                rest = record
+            case FailoverObserved():
+                observed = record
             case Stopped():
                 stopped = record.reason
-    if rest is None:
+    if observed is None:
         raise Unreadable("It has no record FailedOver.")
     operations, read_backs = reader.read()
     return FailoverObservations(
-        mode=rest.mode,
-        members=rest.members,
+        mode=observed.mode,
+        members=observed.members,
         losses=losses,
-        changes=rest.changes,
+        changes=observed.changes,
         operations=operations,
         read_backs=read_backs,
-        last_write=rest.last_write,
-        last_error=rest.last_error,
-        unread=rest.unread,
+        last_write=observed.last_write,
+        last_error=observed.last_error,
+        unread=observed.unread,
         stopped=stopped,
     )

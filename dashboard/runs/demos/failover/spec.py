@@ -1,13 +1,13 @@
 """The failover demo as data."""
 
 from dashboard.kube.pods.control import CRASH, GRACEFUL
-from dashboard.runs.demo import ByHand, Claim, Demo, Field, Json, Recomputed, Step
+from dashboard.runs.demo import ByHand, Conclusion, Demo, Field, Json, Recomputed, Step
+from dashboard.runs.demos.document_fields import DOCUMENT_FIELDS
 from dashboard.runs.demos.endings import OPTIONS
 from dashboard.runs.demos.failover import words
 from dashboard.runs.demos.failover.demo import MEMBERS, Failover
 from dashboard.runs.demos.failover.records import observations
-from dashboard.runs.demos.failover.verdict import failover, findings
-from dashboard.runs.demos.judged import JUDGED
+from dashboard.runs.demos.failover.verdict import findings, verdict_of
 
 PROVED = (
     " Another member took over, no request failed, and every write that the service had acknowledged was there when all"
@@ -16,18 +16,18 @@ PROVED = (
 )
 WRITERS = "Eight writers posted, replaced and deleted documents without a pause, and two readers read them, while"
 NOT_PROVED = "Nothing of the loss of a node, of the network between members, or of two members at once."
-ENDED = {
+HOW_ENDED = {
     GRACEFUL: "the primary's pod was deleted and replaced",
     CRASH: "the primary's mongod was killed with SIGKILL",
 }
 BY_TURNS = "by turns the primary's pod was deleted and its mongod was killed with SIGKILL"
 
 
-def _claim(options: Json) -> Claim:
+def _conclusion(options: Json) -> Conclusion:
     kills = options.get("kills")
     several = isinstance(kills, int | float) and kills > 1
-    ended = BY_TURNS if several else ENDED.get(str(options.get("mode")), ENDED[GRACEFUL])
-    return Claim(f"{WRITERS} {ended}.{PROVED}", NOT_PROVED)
+    ended = BY_TURNS if several else HOW_ENDED.get(str(options.get("mode")), HOW_ENDED[GRACEFUL])
+    return Conclusion(f"{WRITERS} {ended}.{PROVED}", NOT_PROVED)
 
 
 DEMO = Demo(
@@ -61,7 +61,7 @@ DEMO = Demo(
         Field("failed", "Failed requests", kept=True, claim="No request fails"),
         Field("failed_by_kind", "of them by kind"),
         Field("failed_before", "Failed requests before the primary was ended"),
-        *(each for each in JUDGED if each.name != "stale"),
+        *(each for each in DOCUMENT_FIELDS if each.name != "stale"),
         Field("stale", "Read as they were before an acknowledged write, also as the primary changed"),
         Field("stale_later", "of them later", claim="No read misses an acknowledged write under a settled primary"),
         Field("acked_before", "Acknowledged before the primary was ended", claim="Enough was written before the kill"),
@@ -84,7 +84,7 @@ DEMO = Demo(
     lines=words.lines,
     compared=words.compared,
     comparison="a new primary after {}",
-    claims=_claim,
+    conclusion=_conclusion,
     by_hand=ByHand(
         "kubectl -n {namespace} delete pod {database}",
         "If that was the primary, another member is within seconds. Post documents meanwhile: each is answered 201.",
@@ -92,6 +92,6 @@ DEMO = Demo(
     experiment=lambda context, tools: Failover(
         context, tools.pods, tools.reader, tools.writers(context.run.id), tools.view
     ),
-    recompute=lambda header, records: Recomputed(failover(findings(observations(records))), []),
+    recompute=lambda header, records: Recomputed(verdict_of(findings(observations(records))), []),
     least_members=MEMBERS,
 )  # fmt: skip

@@ -102,7 +102,7 @@ def _while_changing(operation: Operation, run: FailoverObservations) -> bool:
     )
 
 
-def failover(found: FailoverFindings) -> Verdict:
+def verdict_of(found: FailoverFindings) -> Verdict:
     failures = [
         *losses(replace(found.judgement, stale=())),
         *_stale(found),

@@ -1,13 +1,13 @@
 """The self-healing demo as data."""
 
-from dashboard.runs.demo import ByHand, Claim, Demo, Field, Step
+from dashboard.runs.demo import ByHand, Conclusion, Demo, Field, Step
 from dashboard.runs.demos.disruption import fields
 from dashboard.runs.demos.disruption.records import asked, recompute
 from dashboard.runs.demos.healing.demo import Healing
 
 HEAL_SECONDS = 120.0  # that the service has to be whole within, or the Deployment's progress deadline
 RUN = asked("delete", "kill", delete=HEAL_SECONDS, kill=HEAL_SECONDS)
-CLAIM = Claim(
+CONCLUSION = Conclusion(
     "One of the service's pods was deleted, and then another one without a grace period, while an open-loop load, eight"
     f" writers and two readers used the service. New pods took their places.{fields.PROVED}",
     "Nothing of a node's end. A request that was in flight in the pod that ended at once, or was sent to it within 5 s,"
@@ -42,7 +42,7 @@ DEMO = Demo(
     lines=fields.lines,
     compared=fields.compared,
     comparison="all Ready after {}",
-    claims=lambda options: CLAIM,
+    conclusion=lambda options: CONCLUSION,
     by_hand=ByHand(
         "kubectl -n {namespace} delete pod --wait=false $(kubectl -n {namespace} get pods -o name"
         " -l app.kubernetes.io/name={deployment} | head -1)",

@@ -15,7 +15,7 @@ from dashboard.runs.context import RunContext
 from dashboard.runs.demos.persistence.backoff import back_off
 from dashboard.runs.demos.persistence.observation import DatabaseIdentity, Kill, Observations
 from dashboard.runs.demos.persistence.records import records_of
-from dashboard.runs.demos.persistence.verdict import findings, persistence
+from dashboard.runs.demos.persistence.verdict import findings, verdict_of
 from dashboard.runs.kill import kill
 from dashboard.runs.mode import Mode, by_turns
 from dashboard.runs.ports import Pods, Reader, View, Writers
@@ -72,7 +72,7 @@ class Persistence:
         run = self._observations(stopped)
         for at, record in records_of(run):
             self._context.record(record, at)
-        return persistence(findings(run))
+        return verdict_of(findings(run))
 
     def _observations(self, stopped: str | None) -> Observations:
         return Observations(

@@ -21,10 +21,10 @@ class Killed(Struct, frozen=True, tag=True, tag_field="type"):
     kill: Kill
 
 
-class Ran(Struct, frozen=True, tag=True, tag_field="type"):
-    """What else the run observed. `kinds` are the writes that the service takes; `adapter`: whether the database itself
-    could be asked; `database`: "mongodb", "postgresql", or "" if nothing is known of it. Files of before the last have
-    MongoDB's words."""
+class PersistenceObserved(Struct, frozen=True, tag="Ran", tag_field="type"):
+    """What else a persistence run observed. `kinds` are the writes that the service takes; `adapter`: whether the
+    database itself could be asked; `database`: "mongodb", "postgresql", or "" if nothing is known of it. Files from
+    before a field was added have its default, which is MongoDB's."""
 
     mode: Mode
     last_write: bool | None
@@ -35,7 +35,7 @@ class Ran(Struct, frozen=True, tag=True, tag_field="type"):
     database: str = "mongodb"
 
 
-PersistenceRecord = Operated | Killed | Back | Ran
+PersistenceRecord = Operated | Killed | Back | PersistenceObserved
 
 
 def records_of(run: Observations) -> Iterator[tuple[float | None, PersistenceRecord]]:
@@ -43,37 +43,39 @@ def records_of(run: Observations) -> Iterator[tuple[float | None, PersistenceRec
     yield from workload.records_of(run.operations, run.read_backs)
     for kill in run.kills:
         yield kill.at, Killed(kill)
-    yield None, Ran(run.mode, run.last_write, run.last_error, run.unread, sorted(run.kinds), run.adapter, run.database)
+    kinds = sorted(run.kinds)
+    rest = PersistenceObserved(run.mode, run.last_write, run.last_error, run.unread, kinds, run.adapter, run.database)
+    yield None, rest
 
 
 def observations(records: Iterable[Any]) -> Observations:
     """Return the observations of the records. Raise `Unreadable` if they are not those of a persistence run."""
     reader = WorkloadReader()
     kills: list[Kill] = []
-    ran = stopped = None
+    observed = stopped = None
     for record in records:
         match record:
             case Operated() | Back():
                 reader.add(record)
             case Killed():
                 kills.append(record.kill)
-            case Ran():
-                ran = record
+            case PersistenceObserved():
+                observed = record
             case Stopped():
                 stopped = record.reason
-    if ran is None:
+    if observed is None:
         raise Unreadable("It has no record Ran.")
     operations, read_backs = reader.read()
     return Observations(
-        mode=ran.mode,
+        mode=observed.mode,
         operations=operations,
         kills=kills,
         read_backs=read_backs,
-        last_write=ran.last_write,
-        last_error=ran.last_error,
-        unread=ran.unread,
+        last_write=observed.last_write,
+        last_error=observed.last_error,
+        unread=observed.unread,
         stopped=stopped,
-        kinds=ran.kinds,
-        adapter=ran.adapter,
-        database=ran.database,
+        kinds=observed.kinds,
+        adapter=observed.adapter,
+        database=observed.database,
     )

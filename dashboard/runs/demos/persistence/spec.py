@@ -1,13 +1,13 @@
 """The persistence demo as data."""
 
 from dashboard.kube.pods.control import CRASH, GRACEFUL
-from dashboard.runs.demo import ByHand, Claim, Demo, Field, Json, Recomputed, Step
+from dashboard.runs.demo import ByHand, Conclusion, Demo, Field, Json, Recomputed, Step
+from dashboard.runs.demos.document_fields import DOCUMENT_FIELDS
 from dashboard.runs.demos.endings import OPTIONS
-from dashboard.runs.demos.judged import JUDGED
 from dashboard.runs.demos.persistence import words
 from dashboard.runs.demos.persistence.demo import Persistence
 from dashboard.runs.demos.persistence.records import observations
-from dashboard.runs.demos.persistence.verdict import findings, persistence
+from dashboard.runs.demos.persistence.verdict import findings, verdict_of
 
 WROTE = (
     "Eight writers posted documents without a pause, and replaced and deleted some where the service has that, and"
@@ -17,31 +17,31 @@ PROVED = (
     " Every write that the service had acknowledged was there when all was read back, and no read saw a state before an"
     " acknowledged write."
 )
-CLAIMS = {
-    GRACEFUL: Claim(
+CONCLUSIONS = {
+    GRACEFUL: Conclusion(
         f"{WROTE} while the database's pod was deleted and replaced.{PROVED} The new pod mounted the same volume.",
         "Nothing of a crash: the database was told to end and had time for it. Nothing of the loss of the node, of its"
         " disk or of its power.",
     ),
-    CRASH: Claim(
+    CRASH: Conclusion(
         f"{WROTE} while mongod was killed with SIGKILL.{PROVED} mongod could write nothing after the kill: whatever was"
         " acknowledged had left its process before.",
         "Nothing of a power cut: writes that the process had handed to the kernel survived it. Nothing of the loss of"
         " the node or of its disk.",
     ),
 }
-BY_TURNS = Claim(
+BY_TURNS = Conclusion(
     f"{WROTE} while by turns the database's pod was deleted and mongod was killed with SIGKILL.{PROVED} The volume"
     " stayed the same.",
     "Nothing of a power cut, nor of the loss of the node or of its disk.",
 )
 
 
-def _claim(options: Json) -> Claim:
+def _conclusion(options: Json) -> Conclusion:
     kills = options.get("kills")
     if isinstance(kills, int | float) and kills > 1:
         return BY_TURNS
-    return CLAIMS.get(str(options.get("mode")), CLAIMS[GRACEFUL])
+    return CONCLUSIONS.get(str(options.get("mode")), CONCLUSIONS[GRACEFUL])
 
 
 DEMO = Demo(
@@ -73,7 +73,7 @@ DEMO = Demo(
         Field("acked", "of them acknowledged", kept=True),
         Field("unknown", "of them with an outcome that is not known"),
         Field("failed", "of them refused"),
-        *JUDGED,
+        *DOCUMENT_FIELDS,
         Field("acked_before", "Acknowledged before the database was ended", claim="Enough was written before the kill"),
         Field("acked_after", "Acknowledged once it was back, at least", claim="Writes go on after it"),
         Field("rate_before", "Acknowledged, just before it was ended", "a second"),
@@ -93,7 +93,7 @@ DEMO = Demo(
     lines=words.lines,
     compared=words.compared,
     comparison="down {}",
-    claims=_claim,
+    conclusion=_conclusion,
     by_hand=ByHand(
         "kubectl -n {namespace} delete pod {database}",
         "Post documents meanwhile: each is answered 201, a little late, and arrives below.",
@@ -101,6 +101,6 @@ DEMO = Demo(
     experiment=lambda context, tools: Persistence(
         context, tools.pods, tools.reader, tools.writers(context.run.id), tools.view, tools.database
     ),
-    recompute=lambda header, records: Recomputed(persistence(findings(observations(records))), []),
+    recompute=lambda header, records: Recomputed(verdict_of(findings(observations(records))), []),
     most_members=1,  # of several, another one takes over: the failover demo is about that
 )  # fmt: skip

@@ -56,7 +56,7 @@ def noticed(run: Observations) -> Iterator[Coverage]:
         yield Coverage("seconds without an acknowledged write during the outage", silent, True, least)
 
 
-def persistence(found: PersistenceFindings) -> Verdict:
+def verdict_of(found: PersistenceFindings) -> Verdict:
     """Return FAIL for any of FINDINGS or another volume; INCONCLUSIVE for other gaps."""
     failures = [*losses(found.judgement), *_other_volume(found)]
     doubts = list(_doubts(found))

@@ -1,6 +1,6 @@
 """A persistence run's evidence as text, for its card and its claim."""
 
-from dashboard.runs.demos.judged import WRONG
+from dashboard.runs.demos.document_fields import WRONG
 from dashboard.runs.verdict import Json
 from dashboard.runs.words import acknowledged, after, counted, elapsed, lost, number, plural, present
 

@@ -1,13 +1,13 @@
 """The rollout demo as data."""
 
-from dashboard.runs.demo import ByHand, Claim, Demo, Field, Step
+from dashboard.runs.demo import ByHand, Conclusion, Demo, Field, Step
 from dashboard.runs.demos.disruption import fields
 from dashboard.runs.demos.disruption.records import asked, recompute
 from dashboard.runs.demos.rollout.demo import Rollout
 
 ROLL_SECONDS = 300.0  # that the service has to be whole within, or the Deployment's progress deadline
 RUN = asked("restart", "undo", restart=ROLL_SECONDS, undo=ROLL_SECONDS)
-CLAIM = Claim(
+CONCLUSION = Conclusion(
     "The service's pods were replaced by new ones and these by others again, while an open-loop load, eight writers and"
     f" two readers used the service.{fields.PROVED}",
     "That another version of the program starts, or understands what this one has stored: the image stayed the same."
@@ -41,7 +41,7 @@ DEMO = Demo(
     lines=fields.lines,
     compared=fields.compared,
     comparison="all Ready after {}",
-    claims=lambda options: CLAIM,
+    conclusion=lambda options: CONCLUSION,
     by_hand=ByHand(
         "kubectl -n {namespace} rollout restart deployment/{deployment} && kubectl -n {namespace} rollout status"
         " deployment/{deployment} && kubectl -n {namespace} rollout undo deployment/{deployment}",

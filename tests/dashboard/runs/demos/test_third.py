@@ -40,8 +40,8 @@ def test_third_demo_has_a_report_with_its_claim_and_evidence(app: Flask) -> None
     run = RunHarness(demos=ALL).run("sleep")
     with app.test_request_context():
         page = Report(run, metrics(), "flask-mongodb", "kind", None, ALL).as_html()
-    claim = DEMO.claims({})
-    assert claim.proves_not in page and DEMO.evidence[0].words in page and "1 s" in page
+    conclusion = DEMO.conclusion({})
+    assert conclusion.does_not_show in page and DEMO.evidence[0].words in page and "1 s" in page
 
 
 def test_api_page_and_mock_have_the_third_demo(app: Flask, client: FlaskClient) -> None:

@@ -1,7 +1,7 @@
 """An example of a demo, which uses only its context. Only tests register it."""
 
 from dashboard.runs.context import RunContext
-from dashboard.runs.demo import ByHand, Claim, Demo, Field, Json, Number, Step, Tools
+from dashboard.runs.demo import ByHand, Conclusion, Demo, Field, Json, Number, Step, Tools
 from dashboard.runs.verdict import Verdict
 
 
@@ -46,7 +46,7 @@ DEMO = Demo(
     lines=lambda evidence: [_key_figures(evidence)],
     compared=lambda evidence: evidence.get("slept"),
     comparison="slept {}",
-    claims=lambda options: Claim("Time has passed.", "That time will pass."),
+    conclusion=lambda options: Conclusion("Time has passed.", "That time will pass."),
     by_hand=ByHand("kubectl -n {namespace} exec deployment/{deployment} -- sleep 1", "Read the clock."),
     experiment=Sleep,
 )

@@ -9,6 +9,9 @@ import jsonschema
 import pytest
 
 from dashboard.core.events import SourceStatus
+from dashboard.runs.demos.disruption.records import DisruptionObserved
+from dashboard.runs.demos.failover.records import FailoverObserved
+from dashboard.runs.demos.persistence.records import PersistenceObserved
 from dashboard.runs.demos.records import reader
 from dashboard.runs.evidence.file import END_BYTES, FILE_BYTES, LINE_BYTES, LINES_BYTES, EvidenceWriter, Unreadable
 from dashboard.runs.evidence.records import FORMAT, VERSION, Header
@@ -54,6 +57,19 @@ def test_records_are_read_as_they_were_written(size: int) -> None:
     assert opened.differences == []
     assert opened.end and (opened.end.verdict, opened.end.evidence, opened.end.left_out) == ("pass", {"t0": 0.0}, 0)
     assert opened.end.counts == {"Header": 1, "SourceStatus": 3}
+
+
+def test_records_of_renamed_classes_keep_their_types() -> None:
+    writer = EvidenceWriter()
+    writer.add(0.0, header())
+    writer.add(1.0, PersistenceObserved("crash", True, None, None))
+    writer.add(2.0, DisruptionObserved(None, True, None, None))
+    writer.add(3.0, FailoverObserved("crash", 3, True, None, None))
+    file = writer.finish(4.0, **END)
+    types = [line["record"]["type"] for line in lines_of(file)]
+    assert types == ["Header", "Ran", "Served", "FailedOver", "End"]
+    assert lines_of(file)[-1]["record"]["counts"] == dict.fromkeys(types[:-1], 1)
+    assert read(file) == []
 
 
 def test_lines_have_wall_clock_and_monotonic_times() -> None:

@@ -9,13 +9,13 @@ from msgspec import Struct
 
 from dashboard.core.hpa.metrics import CPU
 from dashboard.core.hpa.utilization import Tolerance
+from dashboard.core.objects import ENDED_PHASES
 from dashboard.core.state.snapshot import Look
 from dashboard.core.text import plain
 from dashboard.core.timestamps import seconds
 from dashboard.runs.demos.autoscale.observed.samples import Samples
 
 SOURCES = ("horizontalpodautoscalers", "pods", "deployments", "metrics")  # that a run needs
-ENDED = ("Failed", "Succeeded")  # phases of pods that don't count: an evicted one stays in the list
 MESSAGE_LENGTH = 200  # characters of a condition's message
 
 Json = dict[str, Any]
@@ -169,7 +169,7 @@ def observe(look: Look, samples: Samples, deployment: str, at: float) -> Observa
     workload = state.get("deployment") or {}
     inactive = _inactive(scaler["conditions"])
     watched = (state["sources"].get("traffic") or {}).get("state") == "live"
-    members = [pod for pod in state["pods"] if pod["app"] == deployment and pod["phase"] not in ENDED]
+    members = [pod for pod in state["pods"] if pod["app"] == deployment and pod["phase"] not in ENDED_PHASES]
     pods = tuple(_pod(pod, watched, look.resources.get(pod["uid"])) for pod in members)
     return Observation(
         at=at,

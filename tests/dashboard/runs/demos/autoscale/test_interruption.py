@@ -4,13 +4,10 @@ from typing import Any
 
 import pytest
 
-from dashboard.load.options import LoadTotals
 from dashboard.runs.demos.autoscale.interruption import (
     BLIND_SECONDS,
-    FAILING_SECONDS,
     INACTIVE_SECONDS,
     JUMP_SECONDS,
-    Failing,
     Watchdog,
     clock_jump,
     late_samples,
@@ -100,10 +97,3 @@ def test_controller_that_does_not_follow_the_samples_ends_the_run() -> None:
     assert early is None and late and "sync" in late
     assert interruptions(observation(1, used=133.0), observation(92, used=133.0, figure=133)) == [None, None]
     assert interruptions(observation(1, used=72.0), observation(92, used=72.0)) == [None, None], "within the tolerance"
-
-
-def test_load_is_failing_after_ten_seconds_with_over_half_of_the_requests_failed() -> None:
-    failing = Failing()
-    results = [failing.see(LoadTotals(achieved=10 * at, errors=6 * at), float(at)) for at in range(1, 14)]
-    assert results.index(True) == FAILING_SECONDS
-    assert not any(Failing().see(LoadTotals(achieved=10 * at, errors=5 * at), float(at)) for at in range(1, 30))

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from dashboard.runs.demos.autoscale.observed.moments import NAMES
-from dashboard.runs.demos.autoscale.verdict import AutoscaleFindings, autoscale
+from dashboard.runs.demos.autoscale.verdict import AutoscaleFindings, verdict_of
 
 MOMENTS: dict[str, float | None] = {
     "t0": 0.0, "t1": 18.2, "t2": 21.0, "t3": 27.5, "t4": 29.0, "t5": 95.0, "t6": 96.0, "t7": 170.0, "t8": 176.0,
@@ -34,7 +34,7 @@ def without(*names: str) -> dict[str, float | None]:
 
 
 def test_run_without_a_fault_passes_with_one_line() -> None:
-    verdict = autoscale(FOUND)
+    verdict = verdict_of(FOUND)
     assert (verdict.verdict, verdict.reason) == ("pass", None)
     assert verdict.line == (
         "autoscale PASS min=2 peak=4 rate=402.5 offered=38640 achieved=38640 errors=0 lag_p99=1.4ms"
@@ -54,14 +54,14 @@ def test_run_without_a_fault_passes_with_one_line() -> None:
     ],
 )
 def test_unmet_obligations_and_errors_fail(change: dict[str, Any], cause: str) -> None:
-    verdict = autoscale(replace(FOUND, **change))
+    verdict = verdict_of(replace(FOUND, **change))
     assert verdict.verdict == "fail"
     assert cause in (verdict.reason or "")
     assert verdict.line.startswith("autoscale FAIL ")
 
 
 def test_one_failed_request_in_a_thousand_is_allowed() -> None:
-    assert autoscale(replace(FOUND, errors=38)).verdict == "pass"
+    assert verdict_of(replace(FOUND, errors=38)).verdict == "pass"
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_one_failed_request_in_a_thousand_is_allowed() -> None:
     ],
 )
 def test_each_doubt_makes_the_run_inconclusive(change: dict[str, Any], cause: str) -> None:
-    verdict = autoscale(replace(FOUND, **change))
+    verdict = verdict_of(replace(FOUND, **change))
     assert verdict.verdict == "inconclusive"
     assert cause in (verdict.reason or "")
 
@@ -90,33 +90,33 @@ UNFIT_LOADS = [{"lag_p99_ms": 400.0}, {"cpu_percent": 99.0}, {"dropped": 20_000}
 
 @pytest.mark.parametrize("unfit", UNFIT_LOADS)
 def test_errors_of_an_unfit_load_are_inconclusive(unfit: dict[str, Any]) -> None:
-    assert autoscale(replace(FOUND, **unfit, errors=9_000)).verdict == "inconclusive"
+    assert verdict_of(replace(FOUND, **unfit, errors=9_000)).verdict == "inconclusive"
 
 
 @pytest.mark.parametrize("unfit", UNFIT_LOADS)
 def test_unmet_obligation_fails_even_under_an_unfit_load(unfit: dict[str, Any]) -> None:
-    verdict = autoscale(replace(FOUND, **unfit, unmet=UNMET))
+    verdict = verdict_of(replace(FOUND, **unfit, unmet=UNMET))
     assert (verdict.verdict, verdict.reason) == ("fail", UNMET)
 
 
 def test_fail_outranks_every_doubt() -> None:
-    verdict = autoscale(replace(FOUND, unmet=UNMET, stopped="Aborted by operator.", contradiction="Somebody scaled."))
+    verdict = verdict_of(replace(FOUND, unmet=UNMET, stopped="Aborted by operator.", contradiction="Somebody scaled."))
     assert (verdict.verdict, verdict.reason) == ("fail", UNMET)
 
 
 def test_errors_of_an_aborted_run_are_inconclusive() -> None:
     found = replace(FOUND, errors=20_000, stopped="Aborted by operator.", aborted=True)
-    assert (autoscale(found).verdict, autoscale(found).reason) == ("inconclusive", "Aborted by operator.")
+    assert (verdict_of(found).verdict, verdict_of(found).reason) == ("inconclusive", "Aborted by operator.")
 
 
 def test_errors_of_an_overloaded_service_are_inconclusive() -> None:
     found = replace(FOUND, errors=500, stopped="More than the service answers in time.", overloaded=True)
-    assert autoscale(found).verdict == "inconclusive"
+    assert verdict_of(found).verdict == "inconclusive"
 
 
 def test_run_that_ended_before_its_load_has_a_line() -> None:
-    verdict = autoscale(AutoscaleFindings(stopped="There is no autoscaler."))
+    verdict = verdict_of(AutoscaleFindings(stopped="There is no autoscaler."))
     assert (verdict.verdict, verdict.reason) == ("inconclusive", "There is no autoscaler.")
     assert verdict.line.startswith("autoscale INCONCLUSIVE min=- peak=- rate=- offered=0 ")
     assert verdict.line.endswith(" t8=-")
-    assert autoscale(AutoscaleFindings()).verdict == "inconclusive"
+    assert verdict_of(AutoscaleFindings()).verdict == "inconclusive"

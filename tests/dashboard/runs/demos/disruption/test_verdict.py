@@ -17,7 +17,7 @@ from dashboard.runs.demos.disruption.failures import (
 from dashboard.runs.demos.disruption.fields import compared, key_figures, lines
 from dashboard.runs.demos.disruption.observation import Disruption, Facts, Standing, TrialObservations
 from dashboard.runs.demos.disruption.recovery import recoveries
-from dashboard.runs.demos.disruption.verdict import findings, judged
+from dashboard.runs.demos.disruption.verdict import findings, verdict_of
 from dashboard.runs.demos.registry import DEMOS
 from dashboard.runs.verdict import Verdict, checks
 from dashboard.runs.workload.operation import Operation
@@ -40,7 +40,7 @@ KILLED = HEALING.disruptions[1].at
 
 
 def verdict(run: TrialObservations, demo: str = "rollout") -> Verdict:
-    return judged(demo, findings(run))
+    return verdict_of(demo, findings(run))
 
 
 def changed(run: TrialObservations, **changes: Any) -> TrialObservations:
@@ -146,7 +146,7 @@ def test_service_that_is_not_whole_in_time_fails() -> None:
     ("deadline", "failure", "due"),
     [(None, None, 100.0), (60, None, 100.0), (300, None, START + 300.0), (300, "It exceeds a quota.", 100.0)],
 )
-def test_service_has_to_be_whole_in_time_or_within_the_deployments_deadline_since_its_last_progress(
+def test_service_is_whole_in_time_or_by_the_deployments_deadline(
     deadline: float | None, failure: str | None, due: float
 ) -> None:
     ready = standing(10 + START, *(pod(each) for each in "abc"), pod("d", ready=False))

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from dashboard.runs.demos.failover.observation import FailoverObservations, Loss, PrimaryChange
 from dashboard.runs.demos.failover.spec import DEMO
-from dashboard.runs.demos.failover.verdict import FailoverFindings, failover, findings
+from dashboard.runs.demos.failover.verdict import FailoverFindings, findings, verdict_of
 from dashboard.runs.demos.failover.words import compared, key_figures, lines
 from dashboard.runs.verdict import checks
 from dashboard.runs.workload.judgement.judge import FINDINGS, Judgement
@@ -38,7 +38,7 @@ FAILED_OVER = FailoverFindings(
 
 
 def test_run_without_a_fault_passes_with_one_line() -> None:
-    verdict = failover(FAILED_OVER)
+    verdict = verdict_of(FAILED_OVER)
     assert (verdict.verdict, verdict.reason) == ("pass", None)
     assert verdict.line == (
         "failover PASS mode=crash members=3 attempted=5120 acked=5120 failed=0 lost=0 corrupt=0 stale=0 regressed=0"
@@ -48,7 +48,7 @@ def test_run_without_a_fault_passes_with_one_line() -> None:
 
 
 def test_evidence_as_text() -> None:
-    evidence = failover(FAILED_OVER).evidence
+    evidence = verdict_of(FAILED_OVER).evidence
     assert key_figures(evidence) == ["0 of 5,120 lost", "a new primary after 3.4\N{NO-BREAK SPACE}s"]
     assert compared(evidence) == 3.4
     assert lines(evidence)[0] == ["acknowledged 5,120 of 5,120", "failed 0", "lost 0", "reads 440"]
@@ -59,13 +59,13 @@ def test_evidence_as_text() -> None:
 @pytest.mark.parametrize("finding", FINDINGS)
 def test_each_finding_of_the_judgement_fails_but_for_stale_reads(finding: str) -> None:
     ids: dict[str, Any] = {finding: ("a",)}
-    verdict = failover(replace(FAILED_OVER, judgement=Judgement(**ids)))
+    verdict = verdict_of(replace(FAILED_OVER, judgement=Judgement(**ids)))
     assert verdict.verdict == ("pass" if finding == "stale" else "fail")
     assert verdict.evidence[finding] == 1
 
 
 def test_stale_read_under_a_settled_primary_fails() -> None:
-    verdict = failover(replace(FAILED_OVER, judgement=Judgement(stale=("a", "b")), stale_later=("b",)))
+    verdict = verdict_of(replace(FAILED_OVER, judgement=Judgement(stale=("a", "b")), stale_later=("b",)))
     assert (verdict.verdict, verdict.evidence["stale"], verdict.evidence["stale_later"]) == ("fail", 2, 1)
     assert verdict.reason == "1 document was read as it was before an acknowledged write: b."
     claims = [(each.name, each.claim) for each in DEMO.evidence if each.claim]
@@ -84,7 +84,7 @@ def test_read_is_excused_while_the_primary_changes(began: float, ended: float, l
 
 def test_time_without_a_primary_begins_as_the_former_one_hands_over() -> None:
     handed = replace(LOSS, gone=102.9)
-    evidence = failover(replace(FAILED_OVER, losses=(handed,))).evidence
+    evidence = verdict_of(replace(FAILED_OVER, losses=(handed,))).evidence
     assert (evidence["takeover"], evidence["ready"]) == (0.5, 18.0)
 
 
@@ -96,7 +96,7 @@ def test_failed_requests_fail_from_the_end_of_the_primary_on(kind: str, ended: f
     found = findings(FailoverObservations(mode="crash", losses=(LOSS,), operations=[operation]))
     assert (sum(found.failures.values()), found.failed_before) == ((1, 0) if ended != 99.0 else (0, 1))
     changed = replace(FAILED_OVER, failures=found.failures, failed_before=found.failed_before)
-    assert failover(changed).verdict == ("inconclusive" if ended == 99.0 else "fail")
+    assert verdict_of(changed).verdict == ("inconclusive" if ended == 99.0 else "fail")
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_failed_requests_fail_from_the_end_of_the_primary_on(kind: str, ended: f
 )
 def test_last_error_is_quoted_if_it_is_of_what_failed(failures: dict[str, int], before: int, quoted: bool) -> None:
     found = replace(FAILED_OVER, failures=failures, failed_before=before, last_error="503: no primary")
-    assert ("503: no primary" in str(failover(found).reason)) == quoted
+    assert ("503: no primary" in str(verdict_of(found).reason)) == quoted
 
 
 def test_primary_that_the_dashboard_alone_does_not_see_is_in_doubt() -> None:
@@ -114,13 +114,13 @@ def test_primary_that_the_dashboard_alone_does_not_see_is_in_doubt() -> None:
     for at, wrote_on in ((104.9, False), (106.0, True), (131.0, False)):
         run = FailoverObservations(mode="crash", losses=(unseen,), operations=[write(at - 0.1, at)])
         assert findings(run).wrote_on == [wrote_on]
-    verdict = failover(replace(FAILED_OVER, losses=(unseen,), resumed=(None,), wrote_on=(True,)))
+    verdict = verdict_of(replace(FAILED_OVER, losses=(unseen,), resumed=(None,), wrote_on=(True,)))
     assert verdict.verdict == "inconclusive" and "the service wrote on" in str(verdict.reason)
 
 
 def test_change_by_itself_is_in_doubt_and_excuses_reads() -> None:
     change = PrimaryChange(140.0, 143.0, "mongodb-1")
-    verdict = failover(replace(FAILED_OVER, changes=(change,)))
+    verdict = verdict_of(replace(FAILED_OVER, changes=(change,)))
     assert verdict.verdict == "inconclusive" and "changed by itself, to mongodb-1" in str(verdict.reason)
     operations = [replace(write(90.0, 90.1), version=1, sha256="0"), read(147.0, 147.1)]
     run = FailoverObservations(mode="crash", losses=(LOSS,), operations=operations)
@@ -130,19 +130,19 @@ def test_change_by_itself_is_in_doubt_and_excuses_reads() -> None:
 
 def test_missing_primary_fails_though_the_run_was_thin() -> None:
     overdue = replace(LOSS, back=None, successor=None, ready=None, overdue="No other member was primary within 30 s.")
-    verdict = failover(replace(FAILED_OVER, losses=(overdue,), resumed=(None,), acked_after=0, last_write=False))
+    verdict = verdict_of(replace(FAILED_OVER, losses=(overdue,), resumed=(None,), acked_after=0, last_write=False))
     assert (verdict.verdict, verdict.reason) == ("fail", "No other member was primary within 30 s.")
 
 
 @pytest.mark.parametrize(("resumed", "verdict"), [(8.3, "pass"), (8.5, "fail"), (None, "fail")])
 def test_primary_that_takes_no_writes_fails(resumed: float | None, verdict: str) -> None:
-    judged = failover(replace(FAILED_OVER, resumed=(resumed,)))
+    judged = verdict_of(replace(FAILED_OVER, resumed=(resumed,)))
     assert judged.verdict == verdict
     assert verdict == "pass" or "mongodb-2 was primary 3.4 s after mongodb-0 was not, and a write" in str(judged.reason)
 
 
 def test_aborted_run_owes_no_further_write() -> None:
-    judged = failover(replace(FAILED_OVER, resumed=(None,), stopped="Aborted by operator."))
+    judged = verdict_of(replace(FAILED_OVER, resumed=(None,), stopped="Aborted by operator."))
     assert (judged.verdict, judged.reason) == ("inconclusive", "Aborted by operator.")
 
 
@@ -165,5 +165,5 @@ def test_aborted_run_owes_no_further_write() -> None:
     ],
 )
 def test_what_was_not_seen_is_in_doubt(changes: dict[str, Any], reason: str) -> None:
-    verdict = failover(replace(FAILED_OVER, **changes))
+    verdict = verdict_of(replace(FAILED_OVER, **changes))
     assert verdict.verdict == "inconclusive" and reason in str(verdict.reason)

@@ -7,8 +7,8 @@ import pytest
 from msgspec.structs import replace
 
 from dashboard.runs.demos.persistence.observation import DatabaseIdentity, Kill, Observations
-from dashboard.runs.demos.persistence.records import Ran, observations
-from dashboard.runs.demos.persistence.verdict import PersistenceFindings, findings, persistence
+from dashboard.runs.demos.persistence.records import PersistenceObserved, observations
+from dashboard.runs.demos.persistence.verdict import PersistenceFindings, findings, verdict_of
 from dashboard.runs.workload.judgement.findings import IDS
 from dashboard.runs.workload.judgement.judge import FINDINGS, Judgement
 from dashboard.runs.workload.judgement.traffic import Coverage
@@ -50,18 +50,18 @@ def judged(**ids: tuple[str, ...]) -> PersistenceFindings:
 
 
 def test_run_without_a_fault_passes_with_one_line() -> None:
-    assert persistence(CRASH).line == (
+    assert verdict_of(CRASH).line == (
         "persistence PASS mode=crash attempted=5120 acked=5116 unknown=4 failed=0 lost=0 corrupt=0 stale=0"
         " regressed=0 resurrected=0 recovered=4 reads=440 container=a1b2c3d4→c3d4e5f6 volume=same"
         " down=2.9s longest_write=3.1s"
     )
-    verdict = persistence(GRACEFUL)
+    verdict = verdict_of(GRACEFUL)
     assert (verdict.verdict, verdict.reason) == ("pass", None)
     assert " pod=aaaaaaaa→bbbbbbbb volume=same " in verdict.line
 
 
 def test_evidence_has_counts_and_identities() -> None:
-    evidence = persistence(CRASH).evidence
+    evidence = verdict_of(CRASH).evidence
     counts = {"attempted": 5120, "acked": 5116, "unknown": 4, "failed": 0, "lost": 0, "corrupt": 0, "unexpected": 0}
     assert evidence.items() >= (counts | {"recovered": 4, "down": 2.9, "longest_write": 3.12}).items()
     assert evidence["container"] == {"before": "a1b2c3d4e5f6", "after": "c3d4e5f6a7b8"}
@@ -70,9 +70,7 @@ def test_evidence_has_counts_and_identities() -> None:
 
 
 @pytest.mark.parametrize(("gap", "adapter", "seen"), [(2.5, False, True), (0.3, False, False), (0.3, True, None)])
-def test_service_that_does_not_notice_the_outage_proves_nothing_where_the_database_is_not_read(
-    gap: float, adapter: bool, seen: bool | None
-) -> None:
+def test_unnoticed_outage_of_an_unread_database_proves_nothing(gap: float, adapter: bool, seen: bool | None) -> None:
     times = [*(number / 10 for number in range(1000)), *(100 + gap + number / 10 for number in range(100))]
     run = Observations(mode="graceful", operations=acknowledgements(*times), kills=(KILL,), adapter=adapter)
     found = [each for each in findings(run).coverage if "without an acknowledged write" in each.what]
@@ -81,8 +79,8 @@ def test_service_that_does_not_notice_the_outage_proves_nothing_where_the_databa
 
 
 def test_scope_of_a_crash_excludes_power_cuts() -> None:
-    assert "power cut" in persistence(CRASH).evidence["scope"]
-    assert "power cut" not in persistence(GRACEFUL).evidence["scope"]
+    assert "power cut" in verdict_of(CRASH).evidence["scope"]
+    assert "power cut" not in verdict_of(GRACEFUL).evidence["scope"]
 
 
 @pytest.mark.parametrize(
@@ -91,16 +89,16 @@ def test_scope_of_a_crash_excludes_power_cuts() -> None:
 )
 def test_words_are_those_of_the_database(database: str, process: str) -> None:
     found = killed(replace(GRACEFUL, database=database, adapter=bool(database)), back=None)
-    verdict = persistence(found)
+    verdict = verdict_of(found)
     assert (verdict.verdict, verdict.reason) == ("inconclusive", f"The new {process} was not seen to answer.")
     assert ("mongod" in f"{verdict.evidence}") == (database == "mongodb")
 
 
 def test_records_of_before_the_databases_name_have_mongodbs_words() -> None:
     old = {"type": "Ran", "mode": "graceful", "last_write": True, "last_error": None, "unread": None, "adapter": False}
-    run = observations([msgspec.convert(old, Ran)])
+    run = observations([msgspec.convert(old, PersistenceObserved)])
     assert (run.adapter, run.database) == (False, "mongodb")
-    assert "The new mongod was not seen to answer." in (persistence(findings(run)).reason or "")
+    assert "The new mongod was not seen to answer." in (verdict_of(findings(run)).reason or "")
 
 
 @pytest.mark.parametrize(
@@ -116,48 +114,48 @@ def test_records_of_before_the_databases_name_have_mongodbs_words() -> None:
     ],
 )
 def test_each_finding_fails(ids: dict[str, tuple[str, ...]], reason: str) -> None:
-    verdict = persistence(judged(**ids))
+    verdict = verdict_of(judged(**ids))
     assert (verdict.verdict, verdict.reason) == ("fail", reason)
     assert verdict.line.startswith("persistence FAIL ")
 
 
 def test_every_finding_has_its_reason() -> None:
     for name in FINDINGS:
-        verdict = persistence(judged(**{name: ("a",)}))
+        verdict = verdict_of(judged(**{name: ("a",)}))
         assert verdict.verdict == "fail" and verdict.evidence[f"{name}_ids"] == ["a"]
 
 
 def test_lost_ids_are_listed_up_to_a_limit() -> None:
     lost = tuple(f"{number:024x}" for number in range(5 * IDS))
-    evidence = persistence(judged(lost=lost)).evidence
+    evidence = verdict_of(judged(lost=lost)).evidence
     assert evidence["lost"] == 5 * IDS
     assert evidence["lost_ids"] == list(lost[:IDS])
     assert "corrupt_ids" not in evidence
 
 
 def test_line_counts_unexpected_documents() -> None:
-    assert " lost=0 corrupt=0 unexpected=1 stale=0 " in persistence(judged(unexpected=("x",))).line
+    assert " lost=0 corrupt=0 unexpected=1 stale=0 " in verdict_of(judged(unexpected=("x",))).line
 
 
 def test_rto_is_the_longest_outage_and_rpo_what_was_undone() -> None:
     kills = (KILL, replace(KILL, mode="crash", at=200.0, before=REPLACED, back=204.5, ready=206.0,
                            after=replace(REPLACED, container="new")))  # fmt: skip
-    evidence = persistence(replace(GRACEFUL, kills=kills)).evidence
+    evidence = verdict_of(replace(GRACEFUL, kills=kills)).evidence
     assert (evidence["rto"], evidence["down"], evidence["rpo"], evidence["kills"]) == (4.5, 4.5, 0, 2)
     assert [(each["mode"], each["down"]) for each in evidence["outages"]] == [("graceful", 2.9), ("crash", 4.5)]
-    assert persistence(judged(lost=("a",), regressed=("b",), resurrected=("c",), stale=("d",))).evidence["rpo"] == 3
+    assert verdict_of(judged(lost=("a",), regressed=("b",), resurrected=("c",), stale=("d",))).evidence["rpo"] == 3
 
 
 def test_several_kills_are_on_the_line() -> None:
     again = replace(KILL, mode="crash", before=REPLACED, after=replace(REPLACED, container="new"))
-    verdict = persistence(replace(GRACEFUL, kills=(KILL, again)))
+    verdict = verdict_of(replace(GRACEFUL, kills=(KILL, again)))
     assert verdict.verdict == "pass"
     assert verdict.line.startswith("persistence PASS mode=graceful kills=2 attempted=")
 
 
 def test_each_kill_needs_its_new_container_or_pod() -> None:
     again = replace(KILL, mode="crash", before=REPLACED, after=REPLACED)
-    verdict = persistence(replace(GRACEFUL, kills=(KILL, again)))
+    verdict = verdict_of(replace(GRACEFUL, kills=(KILL, again)))
     assert (verdict.verdict, "No new container" in (verdict.reason or "")) == ("inconclusive", True)
 
 
@@ -170,7 +168,7 @@ def test_each_kill_needs_its_new_container_or_pod() -> None:
     ],
 )
 def test_another_volume_fails(after: DatabaseIdentity) -> None:
-    verdict = persistence(killed(GRACEFUL, after=after))
+    verdict = verdict_of(killed(GRACEFUL, after=after))
     assert (verdict.verdict, verdict.evidence["volume"]) == ("fail", "changed")
 
 
@@ -180,9 +178,9 @@ def test_database_without_a_volume_is_inconclusive() -> None:
         before=replace(OLD, claim=None, volume=None),
         after=replace(REPLACED, claim=None, volume=None),
     )
-    verdict = persistence(without_volume)
+    verdict = verdict_of(without_volume)
     assert (verdict.verdict, verdict.evidence["volume"]) == ("inconclusive", "none")
-    lost = persistence(replace(without_volume, judgement=Judgement(lost=("a",))))
+    lost = verdict_of(replace(without_volume, judgement=Judgement(lost=("a",))))
     assert (lost.verdict, lost.evidence["volume"]) == ("fail", "none")
 
 
@@ -205,7 +203,7 @@ def test_database_without_a_volume_is_inconclusive() -> None:
     ],
 )
 def test_each_gap_in_the_proof_makes_the_run_inconclusive(change: dict[str, Any], cause: str) -> None:
-    verdict = persistence(replace(GRACEFUL, **change))
+    verdict = verdict_of(replace(GRACEFUL, **change))
     assert verdict.verdict == "inconclusive"
     assert cause in (verdict.reason or "")
     assert verdict.line.startswith("persistence INCONCLUSIVE mode=graceful ")
@@ -216,24 +214,24 @@ def test_run_at_the_minimum_of_every_limit_passes() -> None:
     minimum = replace(
         GRACEFUL, acked_before=500, rate_before=100.0, acked_after=100, in_flight=1, coverage=(unseen,)
     )  # fmt: skip
-    assert persistence(minimum).verdict == "pass"
+    assert verdict_of(minimum).verdict == "pass"
 
 
 @pytest.mark.parametrize("after", [OLD, replace(CRASHED, container=None), replace(CRASHED, pod="cccccccc-3")])
 def test_crash_needs_a_new_container_in_the_same_pod(after: DatabaseIdentity) -> None:
-    assert persistence(killed(CRASH, after=after)).verdict == "inconclusive"
+    assert verdict_of(killed(CRASH, after=after)).verdict == "inconclusive"
 
 
 @pytest.mark.parametrize(
     "doubt", [{"stopped": "Aborted by operator."}, {"acked_before": 3}, {"in_flight": 0}, {"unread": "Gone."}]
 )
 def test_fail_outranks_inconclusive(doubt: dict[str, Any]) -> None:
-    verdict = persistence(replace(judged(lost=("a",)), **doubt))
+    verdict = verdict_of(replace(judged(lost=("a",)), **doubt))
     assert verdict.verdict == "fail"
 
 
 def test_run_that_ended_in_the_preflight_has_a_line() -> None:
-    verdict = persistence(PersistenceFindings(mode="crash", stopped="The pod mongodb-0 is not Ready."))
+    verdict = verdict_of(PersistenceFindings(mode="crash", stopped="The pod mongodb-0 is not Ready."))
     assert (verdict.verdict, verdict.reason) == ("inconclusive", "The pod mongodb-0 is not Ready.")
     assert verdict.line == (
         "persistence INCONCLUSIVE mode=crash attempted=0 acked=0 unknown=0 failed=0 lost=- corrupt=- stale=-"
@@ -244,7 +242,7 @@ def test_run_that_ended_in_the_preflight_has_a_line() -> None:
 def test_stale_read_of_an_aborted_run_fails() -> None:
     """What only a read-back shows is unknown then."""
     found = replace(judged(stale=("a",)), read_back=False, stopped="Aborted by operator.")
-    verdict = persistence(replace(found, judgement=replace(found.judgement, reads=9)))
+    verdict = verdict_of(replace(found, judgement=replace(found.judgement, reads=9)))
     assert verdict.verdict == "fail"
     assert {name: verdict.evidence[name] for name in ("stale", "resurrected", "lost", "regressed", "rpo")} == {
         "stale": 1, "resurrected": 0, "lost": None, "regressed": None, "rpo": None,
@@ -286,7 +284,7 @@ def test_verdict_follows_from_the_observations_alone() -> None:
     found = findings(run_of(200))
     assert (found.acked_before > 500, found.rate_before > 200, found.acked_after > 100) == (True, True, True)
     assert found.in_flight >= 1 and round(found.longest_write or 0, 2) == 2.02
-    assert persistence(found).verdict == "pass", persistence(found).reason
-    assert persistence(findings(run_of(20))).verdict == "inconclusive"
-    lost = persistence(findings(run_of(200, changed="f" * 24)))
+    assert verdict_of(found).verdict == "pass", verdict_of(found).reason
+    assert verdict_of(findings(run_of(20))).verdict == "inconclusive"
+    lost = verdict_of(findings(run_of(200, changed="f" * 24)))
     assert (lost.verdict, lost.evidence["lost_ids"]) == ("fail", ["f" * 24])

@@ -3,7 +3,7 @@
 from dashboard.runs.demo import Field
 from dashboard.runs.workload.judgement.judge import FINDINGS
 
-JUDGED = (
+DOCUMENT_FIELDS = (
     Field("lost", "Acknowledged, and not there afterwards", kept=True, claim="No acknowledged document is lost"),
     Field(
         "stale", "Read as they were before an acknowledged write", claim="No read misses an acknowledged write"
