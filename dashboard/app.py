@@ -104,7 +104,7 @@ def create_app(config: DashboardConfig | None = None) -> Flask:
     config, target = _with_target(config or read())
     app = Flask(__name__, template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static"))
     app.config.update(DASHBOARD=config, MAX_CONTENT_LENGTH=64 << 10)
-    hub = Hub(_targets(config), _source_names(config, target), epoch=secrets.token_hex(8), viewers=config.viewers)
+    hub = Hub(_targets(config), source_names(config, target), epoch=secrets.token_hex(8), viewers=config.viewers)
     problems.install(app)
     auth.install(app, auth.Auth(config), config)
     static_gzip.install(app)
@@ -175,7 +175,14 @@ def stop(app: Flask) -> None:
     app.extensions["health_server"].stop()
 
 
-SOURCES = (*ClusterSource.sources, *MongoSource.sources, *Scraper.sources)  # of our own deployment
+def source_names(config: DashboardConfig, target: ProofTarget | None) -> tuple[str, ...]:
+    """Return the sources, in the page's order."""
+    return (
+        *ClusterSource.sources,
+        *(() if target else MongoSource.sources),
+        *(Scraper.sources if config.metrics_port else ()),
+        *(AlertsSource.sources if config.prometheus_url else ()),
+    )
 
 
 def _with_target(config: DashboardConfig) -> tuple[DashboardConfig, ProofTarget | None]:
@@ -207,16 +214,6 @@ def _targets(config: DashboardConfig) -> Targets:
         statefulset=config.statefulset,
         autoscaler=config.autoscaler,
         service=config.service,
-    )
-
-
-def _source_names(config: DashboardConfig, target: ProofTarget | None) -> tuple[str, ...]:
-    """Return the sources, in the page's order."""
-    return (
-        *ClusterSource.sources,
-        *(() if target else MongoSource.sources),
-        *(Scraper.sources if config.metrics_port else ()),
-        *(AlertsSource.sources if config.prometheus_url else ()),
     )
 
 

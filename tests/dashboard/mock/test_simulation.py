@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from dashboard.app import SOURCES
+from dashboard.app import source_names
+from dashboard.config import DashboardConfig
 from dashboard.core import contract, events
 from dashboard.core.objects import KINDS
 from dashboard.core.state.snapshot import Snapshot, Targets
@@ -22,6 +23,7 @@ from tests.dashboard.stubs import STREAMS
 pytestmark = pytest.mark.slow  # more than an hour is simulated
 
 TARGETS = Targets("flask-mongodb", "mock", "flask", "mongodb", "flask", "flask")
+SOURCES = source_names(DashboardConfig("", "", ""), None)
 START = datetime(2026, 11, 24, 12, tzinfo=UTC)
 STEP = timedelta(seconds=STEP_SECONDS)
 

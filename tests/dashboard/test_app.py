@@ -1,0 +1,16 @@
+"""The names of the sources that the application has."""
+
+import json
+from pathlib import Path
+
+from dashboard.app import source_names
+from dashboard.config import DashboardConfig
+from dashboard.core.timeline.changes import SOURCE_WORDS
+
+WORDS = json.loads((Path(__file__).parents[1] / "cases" / "source_words.json").read_text())  # the page's tests have it
+
+
+def test_timeline_and_page_call_each_source_by_the_same_word() -> None:
+    names = source_names(DashboardConfig("", "", "", prometheus_url="http://prometheus:9090"), None)
+    assert {name: SOURCE_WORDS.get(name, name) for name in names} == WORDS
+    assert SOURCE_WORDS.keys() <= WORDS.keys()
