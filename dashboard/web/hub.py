@@ -209,7 +209,7 @@ class Hub:
             return self._snapshot.look(at)
 
     def evaluation_with(self, autoscaler: Autoscaler) -> dict[str, Any] | None:
-        """Return what the autoscaler's controller would do now by another spec (see actions.actions.View)."""
+        """Return what the autoscaler's controller would do now by another spec (see actions.actions.StateView)."""
         with self._lock:
             return self._snapshot.evaluation_with(autoscaler, now())
 

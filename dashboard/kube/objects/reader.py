@@ -1,7 +1,7 @@
 """The object reader: an object of the deployment, its Events and its ReplicaSets, from the Kubernetes API.
 
 RBAC: get on the objects, of Services by name; list on events, and on replicasets where roll-outs are allowed. The
-errors are those of `pod_details`.
+errors are those of `kube.pods.details`.
 """
 
 import contextlib

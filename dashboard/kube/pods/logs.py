@@ -157,7 +157,7 @@ class LogStream:
 
 
 class TextLog:
-    """A container's log as blocks of whole lines (implements pod_details.LogSource)."""
+    """A container's log as blocks of whole lines (implements kube.pods.details.LogSource)."""
 
     def __init__(self, log: LogSource) -> None:
         self._log = log

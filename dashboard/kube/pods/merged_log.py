@@ -83,7 +83,10 @@ class FollowerSlots:
 
 
 class MergedLog:
-    """The merged log (implements pod_details.LogSource). `pods` returns the chosen pods; it is called each second."""
+    """The merged log (implements kube.pods.details.LogSource).
+
+    `pods` returns the chosen pods; it is called each second.
+    """
 
     def __init__(
         self,

@@ -32,9 +32,9 @@ _STARTING = re.compile(r"is waiting to start: (.*)|ContainerCreating|PodInitiali
 
 
 class KubePodReader:
-    """Reads pods through the API server (implements pod_details.PodReader). Thread-safe: each call has its own client.
+    """Reads pods through the API server (implements kube.pods.details.PodReader).
 
-    `api` makes a client with a read timeout in seconds.
+    Thread-safe: each call has its own client. `api` makes a client with a read timeout in seconds.
     """
 
     def __init__(self, api: Callable[[float], KubeClient], namespace: str) -> None:
