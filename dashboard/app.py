@@ -4,6 +4,7 @@
 """
 
 import secrets
+import threading
 import time
 from dataclasses import replace
 from functools import partial
@@ -128,6 +129,7 @@ def create_app(config: DashboardConfig | None = None) -> Flask:
     app.extensions["object_reader"] = _object_reader(config, hub, sources)
     app.extensions["data_service"] = _service(config, sources)
     app.extensions["lookups"] = Lookups()
+    app.extensions["replaying"] = threading.Lock()  # held while a report reads a run's evidence file
     app.extensions["log_streams"] = LogStreams()
     app.extensions["follower_slots"] = FollowerSlots()
     app.extensions["audit"] = audit = AuditLog(hub.put, _recorder(config))

@@ -35,7 +35,6 @@ Json = dict[str, Any]
 
 REPLAY_WAIT_SECONDS = 10.0
 
-_replaying = threading.Lock()
 _ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z.-]{0,62}")
 
 log = logging.getLogger(__name__)
@@ -152,12 +151,13 @@ def _replay(run: Json) -> Replay | None:
 @contextlib.contextmanager
 def _one_replay() -> Iterator[None]:
     """Wait until no other request replays a file: a line of one may need twenty times its size of memory."""
-    if not _replaying.acquire(timeout=REPLAY_WAIT_SECONDS):
+    replaying: threading.Lock = current_app.extensions["replaying"]
+    if not replaying.acquire(timeout=REPLAY_WAIT_SECONDS):
         abort(problem(503, "Other reports are being made.", Retry_After="5"))
     try:
         yield
     finally:
-        _replaying.release()
+        replaying.release()
 
 
 def _checked(run_id: str) -> str:
