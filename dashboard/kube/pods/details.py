@@ -8,6 +8,8 @@ from typing import Any, Protocol
 
 import msgspec
 
+from dashboard.core.objects import Meta, Pod
+from dashboard.core.state.views import app
 from dashboard.core.timestamps import seconds
 
 EVENTS = 50  # the newest ones
@@ -78,7 +80,7 @@ def details(pod: Json, events: Iterable[Json]) -> Json:
         "uid": meta.get("uid", ""),
         "node": spec.get("nodeName"),
         "ip": status.get("podIP"),
-        "app": _app(meta),
+        "app": app(Pod(msgspec.convert(meta, Meta))),
         "qos": status.get("qosClass"),
         "service_account": spec.get("serviceAccountName"),
         "created": meta.get("creationTimestamp"),
@@ -208,18 +210,6 @@ def _event(event: Json) -> Json:
 def _braced(path: str | None) -> str | None:
     """Return the name in "spec.containers{name}"."""
     return path.partition("{")[2].removesuffix("}") or None if path else None
-
-
-def _app(meta: Json) -> str:
-    """Return the pod's app, as core.state.views.app does."""
-    labels = _map(meta, "labels")
-    owner = next((owner for owner in _list(meta, "ownerReferences") if owner.get("controller")), {})
-    name, template = str(owner.get("name")), f"-{labels.get('pod-template-hash')}"
-    if owner.get("kind") == "StatefulSet":
-        return name
-    if owner.get("kind") == "ReplicaSet" and name.endswith(template):
-        return name.removesuffix(template)
-    return str(labels.get("app.kubernetes.io/name") or labels.get("app") or "")
 
 
 def _message(message: str | None) -> str | None:
