@@ -28,9 +28,10 @@ T = TypeVar("T")
 class PodIdentity(Struct, frozen=True):
     """The identity of a pod and of what runs in it.
 
-    `container` is the id of the database's container without the runtime's prefix, None until it has one. `claim` is
-    the name of the claim for the database's data, None if its volume has no claim (an emptyDir). `started` is when the
-    container started, `ended` when the one before it in the pod had ended, by the kubelet's clock; None without that.
+    `container` is the id of the database's container without the runtime's prefix, None until it has one.
+    `volume_claim` is the name of the volume claim for the database's data, None if its volume has none (an emptyDir).
+    `started` is when the container started, `ended` when the one before it in the pod had ended, by the kubelet's
+    clock; None without that.
     """
 
     name: str
@@ -38,12 +39,12 @@ class PodIdentity(Struct, frozen=True):
     container: str | None
     node: str | None
     ready: bool
-    claim: str | None = None
+    volume_claim: str | None = None
     started: str | None = None
     ended: str | None = None
 
 
-class ClaimIdentity(Struct, frozen=True):
+class VolumeClaimIdentity(Struct, frozen=True):
     """The identity of a PersistentVolumeClaim and of its volume; None while it is not bound."""
 
     uid: str
@@ -85,15 +86,15 @@ class PodControl:
             container=database.container_id.rpartition("://")[2] or None,
             node=pod.spec.node_name,
             ready=ready and not pod.metadata.deletion_timestamp,
-            claim=_claim(pod, self._container, self._data),
+            volume_claim=_volume_claim(pod, self._container, self._data),
             started=running.started_at if running else None,
             ended=former.finished_at if former else None,
         )
 
-    def claim(self, name: str) -> ClaimIdentity:
-        """Return the claim. Raise NotFound if there is none."""
-        claim = self._read("persistentvolumeclaims", name, f"the claim {name}", DataClaim)
-        return ClaimIdentity(claim.metadata.uid, claim.spec.volume_name or None, claim.status.phase)
+    def volume_claim(self, name: str) -> VolumeClaimIdentity:
+        """Return the volume claim. Raise NotFound if there is none."""
+        claim = self._read("persistentvolumeclaims", name, f"the volume claim {name}", DataVolumeClaim)
+        return VolumeClaimIdentity(claim.metadata.uid, claim.spec.volume_name or None, claim.status.phase)
 
     def kill(self, name: str, uid: str, mode: str) -> None:
         """Delete the pod with its own grace period ("graceful"), or send SIGKILL to its mongod ("crash").
@@ -146,7 +147,7 @@ class PodControl:
                 ) from error
 
 
-# Fields of a pod and of a claim that core.objects does not have.
+# Fields of a pod and of a volume claim that core.objects does not have.
 
 
 class DataMount(Object, frozen=True):
@@ -161,13 +162,13 @@ class DatabaseContainer(Object, frozen=True):
     volume_mounts: list[DataMount] | None = None
 
 
-class DataClaimSource(Object, frozen=True):
+class DataVolumeClaimSource(Object, frozen=True):
     claim_name: str
 
 
 class DataVolume(Object, frozen=True):
     name: str
-    persistent_volume_claim: DataClaimSource | None = None
+    persistent_volume_claim: DataVolumeClaimSource | None = None
 
 
 class DatabasePodSpec(Object, frozen=True):
@@ -208,18 +209,18 @@ class DatabasePod(Object, frozen=True):
     status: DatabasePodStatus = DatabasePodStatus()
 
 
-class DataClaimSpec(Object, frozen=True):
+class DataVolumeClaimSpec(Object, frozen=True):
     volume_name: str = ""
 
 
-class DataClaimStatus(Object, frozen=True):
+class DataVolumeClaimStatus(Object, frozen=True):
     phase: str = "Pending"
 
 
-class DataClaim(Object, frozen=True):
+class DataVolumeClaim(Object, frozen=True):
     metadata: Meta
-    spec: DataClaimSpec = DataClaimSpec()
-    status: DataClaimStatus = DataClaimStatus()
+    spec: DataVolumeClaimSpec = DataVolumeClaimSpec()
+    status: DataVolumeClaimStatus = DataVolumeClaimStatus()
 
 
 def _status(pod: DatabasePod, container: str) -> DatabaseContainerStatus:
@@ -228,8 +229,8 @@ def _status(pod: DatabasePod, container: str) -> DatabaseContainerStatus:
     return next(found, DatabaseContainerStatus(container))
 
 
-def _claim(pod: DatabasePod, container: str, data: str) -> str | None:
-    """Return the claim of the volume that holds the data directory: the one mounted closest above it."""
+def _volume_claim(pod: DatabasePod, container: str, data: str) -> str | None:
+    """Return the volume claim of the volume that holds the data directory: the one mounted closest above it."""
     database = next((each for each in pod.spec.containers or [] if each.name == container), None)
     if database is None:
         return None

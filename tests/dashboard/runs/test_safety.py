@@ -55,7 +55,7 @@ class ShutdownAfterCall:
     def __init__(self, harness: RunHarness, number: int) -> None:
         self.harness, self.number, self.calls, self.actions_after = harness, number, 0, 0
         cluster = harness.cluster
-        for name in ("acquire", "pod", "claim", "renew", "holder", "load", "save", "release"):
+        for name in ("acquire", "pod", "volume_claim", "renew", "holder", "load", "save", "release"):
             self._count_call(cluster, name)
         for name in ("emit", "audit", "spawn", "new_writers"):
             self._count_call(harness, name)
