@@ -112,7 +112,7 @@ class MergedLog:
         self._lookups = 0  # threads that look up a pod
         self._started = 0  # followers, which it numbers
         self._omitted: list[tuple[Json, str, str]] = []  # containers beyond the limits: pod, name, kind
-        self._told_omitted = 0
+        self._sent_omitted = 0
 
     def pieces(self) -> Iterator[bytes]:
         """Yield records as they arrive, until `close`; without `follow` until all logs have ended."""
@@ -193,8 +193,8 @@ class MergedLog:
         for follower in self._followers:
             follower.report_dropped()
         omitted = waiting + len(new) - len(followed)
-        if omitted != self._told_omitted:
-            self._told_omitted = omitted
+        if omitted != self._sent_omitted:
+            self._sent_omitted = omitted
             self.put(record(omitted=omitted))
         return bool(followed)
 
@@ -257,7 +257,7 @@ class Follower:
         self._log: LogSource | None = None
         self._last = ""  # the newest line's time
         self._notice = b""  # the kubelet's newest line, until the container's next one
-        self._told: tuple[str, str] = ("", "")
+        self._sent: tuple[str, str] = ("", "")
         self._budget = Budget(merged.clock)
         self._lock = threading.Lock()
         self._dropped = 0
@@ -301,10 +301,10 @@ class Follower:
             self._read_once(before, follow=follows)
             if follows:
                 return self._after_end(before)
-            self._tell("ended")
+            self._send_state("ended")
         except PodReadError as error:
             state = STATES.get(type(error), "away")
-            self._tell(state, str(error))
+            self._send_state(state, str(error))
             if follows and state in RETRIED:
                 return POLL_SECONDS
         return None
@@ -328,7 +328,7 @@ class Follower:
         self._log = log = self._merged.reader.log(view, request)
         if self._merged.closed.is_set():
             log.close()
-        self._tell("live")
+        self._send_state("live")
         for block in whole_lines(log.pieces()):
             self._take(block)
 
@@ -340,7 +340,7 @@ class Follower:
         state = next((each["state"] for each in found if each["name"] == self._container), None) or {}
         if state.get("word") != "terminated":
             return 0.0  # the log was rotated, or the container runs again
-        self._tell("ended", _end_text(state))
+        self._send_state("ended", _end_text(state))
         if self._runs_once:
             return None
         deadline = self._merged.clock() + ENDED_SECONDS
@@ -369,9 +369,9 @@ class Follower:
         self._notice = b"" if at else line
         return record(source=self._number, at=at, text=line.decode()[len(at) + 1 if at else 0 :])
 
-    def _tell(self, state: str, text: str = "") -> None:
-        if self._told != (state, text):
-            self._told = (state, text)
+    def _send_state(self, state: str, text: str = "") -> None:
+        if self._sent != (state, text):
+            self._sent = (state, text)
             self._put(state=state, text=text)
 
     def _put(self, **fields: Any) -> None:
