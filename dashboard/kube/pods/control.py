@@ -16,7 +16,7 @@ from dashboard.core.errors import ExternalError, NotFound, UidMismatch
 from dashboard.core.objects import Condition, Meta, Object, Timestamp
 from dashboard.kube.client import KubeClient, KubeStatusError, object_path
 from dashboard.kube.pods.crash import CrashClient
-from dashboard.kube.update import READ_SECONDS, translate_errors
+from dashboard.kube.update import READ_SECONDS, translate_update_errors
 
 DATABASE = "mongod"  # the container's name in this project's own StatefulSet
 DATA_PATH = "/data/db"  # mongod's default
@@ -136,7 +136,7 @@ class PodControl:
     @contextlib.contextmanager
     def _client(self, action: str, what: str) -> Iterator[KubeClient]:
         """Return a client for one request. Its errors become ExternalErrors."""
-        with contextlib.closing(self._api(READ_SECONDS)) as api, translate_errors(action):
+        with contextlib.closing(self._api(READ_SECONDS)) as api, translate_update_errors(action):
             try:
                 yield api
             except KubeStatusError as error:

@@ -1,4 +1,4 @@
-"""A pod's details as JSON for the page; and the interface and errors of a pod reader.
+"""A pod's details as JSON for the page; and the interface of a pod reader.
 
 Go encodes empty lists and maps as null or leaves them out, so every field may be missing.
 """
@@ -16,33 +16,6 @@ EVENTS = 50  # the newest ones
 MESSAGE_LENGTH = 2_000  # characters
 
 Json = dict[str, Any]
-
-
-class PodReadError(Exception):
-    """A pod, its events or its log can't be read. The message is a sentence for the user.
-
-    PodReadError
-    ├── PodNotFound           the pod, the container or the log does not exist
-    ├── ContainerWaiting      the container has not started, so it has no log yet
-    ├── PodReadForbidden      the dashboard's Role does not allow it
-    └── PodReadUnavailable    the API server or the pod's node failed or did not answer
-    """
-
-
-class PodNotFound(PodReadError):
-    pass
-
-
-class ContainerWaiting(PodReadError):
-    pass
-
-
-class PodReadForbidden(PodReadError):
-    pass
-
-
-class PodReadUnavailable(PodReadError):
-    pass
 
 
 class LogRequest(msgspec.Struct, frozen=True):
@@ -65,7 +38,7 @@ class LogSource(Protocol):
 
 
 class PodReader(Protocol):
-    """Reads one pod, given by its view in the state. All methods raise PodReadError."""
+    """Reads one pod, given by its view in the state. All methods raise ObjectReadError."""
 
     def pod(self, view: Json) -> Json: ...
     def events(self, view: Json) -> list[Json]: ...

@@ -12,7 +12,8 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 
-from dashboard.kube.pods.details import LogSource, PodReadError
+from dashboard.kube.errors import ObjectReadError
+from dashboard.kube.pods.details import LogSource
 
 MOST = 8  # concurrent streams; each takes a thread here and one of the server's
 MOST_OF_A_VIEWER = 4  # of these, so that one viewer leaves some to the others
@@ -39,9 +40,7 @@ class LogStreams:
         self._open: set[LogStream] = set()
         self._stopped = False
 
-    def open(
-        self, log: Callable[[], LogSource], reader: "LogReader", *, follow: bool, viewer: str = ""
-    ) -> "LogStream":
+    def open(self, log: Callable[[], LogSource], reader: "LogReader", *, follow: bool, viewer: str = "") -> "LogStream":
         """Open a stream, and then its log. Raise TooManyLogs, or the error of `log`.
 
         `viewer` is what the viewer's session has for a name; "" is not limited by itself.
@@ -135,7 +134,7 @@ class LogStream:
             for piece in log.pieces():
                 if not self._put(piece):
                     return
-        except PodReadError as error:
+        except ObjectReadError as error:
             self._put(f"The log broke off. {error}\n".encode())
         finally:
             self._put(None)

@@ -21,17 +21,8 @@ from typing import Any
 
 import msgspec
 
-from dashboard.kube.pods.details import (
-    ContainerWaiting,
-    Json,
-    LogRequest,
-    LogSource,
-    PodNotFound,
-    PodReader,
-    PodReadError,
-    PodReadForbidden,
-    details,
-)
+from dashboard.kube.errors import ContainerWaiting, ObjectNotFound, ObjectReadError, ObjectReadForbidden
+from dashboard.kube.pods.details import Json, LogRequest, LogSource, PodReader, details
 from dashboard.kube.pods.logs import LONGEST_TAIL, POLL_SECONDS, whole_lines
 
 MOST_FOLLOWERS = 24  # containers of one stream
@@ -43,7 +34,7 @@ LARGEST_BUFFER = 1 << 20  # bytes that wait for the reader
 BACKOFF_SECONDS = (1.0, 2.0, 4.0, 8.0)
 ENDED_SECONDS = 15.0  # between two looks at an ended container, if the state does not show that it runs again
 
-STATES = {PodNotFound: "gone", PodReadForbidden: "refused", ContainerWaiting: "waiting"}  # of a source, by the error
+STATES = {ObjectNotFound: "gone", ObjectReadForbidden: "refused", ContainerWaiting: "waiting"}  # of a source, by error
 RETRIED = ("waiting", "away")  # "away" is the state for any other error
 
 TIMED = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d))(?: |$)")  # RFC 3339
@@ -212,10 +203,10 @@ class MergedLog:
             found = [(each["name"], each["kind"]) for each in details(self.reader.pod(pod), [])["containers"]]
             wanted = [each for each in found if self._is_wanted(*each)]
             if not wanted:
-                raise PodNotFound("The pod has no such container.")
+                raise ObjectNotFound("The pod has no such container.")
             for name, kind in wanted:
                 self._follow(pod, name, kind)
-        except PodReadError as error:
+        except ObjectReadError as error:
             state = STATES.get(type(error), "away")
             self.put(record(source=-1, uid=pod["uid"], pod=pod["name"], state=state, text=str(error)))
             if state in RETRIED and self.request.follow and not self.closed.wait(BACKOFF_SECONDS[-1]):
@@ -302,7 +293,7 @@ class Follower:
             if follows:
                 return self._after_end(before)
             self._send_state("ended")
-        except PodReadError as error:
+        except ObjectReadError as error:
             state = STATES.get(type(error), "away")
             self._send_state(state, str(error))
             if follows and state in RETRIED:
@@ -310,10 +301,10 @@ class Follower:
         return None
 
     def _view(self) -> Json:
-        """Return the pod in the state. Raise PodNotFound if it is gone."""
+        """Return the pod in the state. Raise ObjectNotFound if it is gone."""
         view = self._merged.view(self._pod["uid"])
         if view is None:
-            raise PodNotFound("The pod is gone.")
+            raise ObjectNotFound("The pod is gone.")
         return view
 
     def _read_once(self, view: Json, *, follow: bool) -> None:

@@ -20,8 +20,9 @@ from kubernetes.client import Configuration
 from werkzeug.test import TestResponse
 
 from dashboard.kube.client import KubeClient
+from dashboard.kube.errors import ObjectReadUnavailable
 from dashboard.kube.pods import logs
-from dashboard.kube.pods.details import LogRequest, PodReadUnavailable, details, names, newest
+from dashboard.kube.pods.details import LogRequest, details, names, newest
 from dashboard.kube.pods.logs import LogReader, LogStreams, whole_lines
 from dashboard.kube.pods.reader import KubePodReader
 from dashboard.mock.cluster.pod_reader import MockPodReader
@@ -243,9 +244,7 @@ class TestLog:
     def test_error_of_the_api_server_has_a_status_and_the_cause(
         self, real_pods: PodSetup, client: FlaskClient, api: StubApi, code: int, message: str, status: int, cause: str
     ) -> None:
-        api.scripts[LOG] = [
-            {"query": {}, "status": code, "body": {"kind": "Status", "code": code, "message": message}}
-        ]
+        api.scripts[LOG] = [{"query": {}, "status": code, "body": {"kind": "Status", "code": code, "message": message}}]
         found, detail = problem(get(client, "uid-1/log?follow=true"))
         assert found == status and cause in detail
         assert len(real_pods.app.extensions["log_streams"]) == 0
@@ -369,11 +368,11 @@ class TestLogStreams:
 
     def test_stream_whose_log_fails_to_open_is_released(self) -> None:
         def fail() -> StubLog:
-            raise PodReadUnavailable("no")
+            raise ObjectReadUnavailable("no")
 
         streams = LogStreams(1)
         for _ in range(2):
-            with pytest.raises(PodReadUnavailable):
+            with pytest.raises(ObjectReadUnavailable):
                 streams.open(fail, LogReader(None), follow=True)
 
 
