@@ -39,7 +39,6 @@ from dashboard.mock.cluster.pod_reader import MockPodReader
 from dashboard.mock.runs.load_generator import MockLoad
 from dashboard.mock.runs.manager import MockRunManager
 from dashboard.mock.simulation import SimulationOptions
-from dashboard.runs.audit import AuditLog, Record
 from dashboard.runs.demo import Tools
 from dashboard.runs.demos.registry import offered, offered_for
 from dashboard.runs.evidence.ring import EvidenceRing
@@ -65,6 +64,7 @@ from dashboard.target.own import own
 from dashboard.target.target import DatabaseTarget, ProofTarget
 from dashboard.target.target import read as read_target
 from dashboard.web import auth, problems, static_gzip
+from dashboard.web.audit_log import AuditLog, Record
 from dashboard.web.health import Probes
 from dashboard.web.history_saver import HistorySaver
 from dashboard.web.hub import Hub
