@@ -21,13 +21,13 @@ from dashboard.runs.evidence.replay import Replay, replayed
 from dashboard.runs.evidence.store import Unkept
 from dashboard.runs.manager import RunManager
 from dashboard.runs.records.archive import UnknownRun
-from dashboard.runs.records.report import Report, file_name
 from dashboard.runs.verdict import RUNNING
 from dashboard.web.audit import SHOWN, note_change, shown
 from dashboard.web.auth import require, who
 from dashboard.web.hub import Hub
 from dashboard.web.lookups import lookups
 from dashboard.web.problems import problem
+from dashboard.web.report.report import Report, file_name
 from dashboard.web.request_body import members
 from dashboard.web.run_problems import run_problems
 

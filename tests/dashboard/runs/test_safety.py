@@ -23,7 +23,7 @@ from dashboard.runs.lease_renewer import LeaseRenewer
 from dashboard.runs.manager import in_thread
 from dashboard.runs.manual import UidNotCurrent
 from dashboard.runs.records.record import orphaned, summary, trimmed
-from dashboard.runs.records.report import Report
+from dashboard.web.report.report import Report
 from tests.dashboard.runs.harness import HOLDER, RunHarness
 from tests.dashboard.runs.invalid_runs import INVALID_RUNS, RUN
 
