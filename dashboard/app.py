@@ -29,7 +29,6 @@ from dashboard.kube.objects.reader import KubeObjectReader, ObjectReader
 from dashboard.kube.pods.control import PodControl
 from dashboard.kube.pods.crash import CrashClient
 from dashboard.kube.pods.details import PodReader
-from dashboard.kube.pods.logs import LogStreams
 from dashboard.kube.pods.merged_log import FollowerSlots
 from dashboard.kube.pods.reader import KubePodReader
 from dashboard.load.supervisor import LoadSupervisor
@@ -68,6 +67,7 @@ from dashboard.web.audit_log import AuditLog, Record
 from dashboard.web.health import Probes
 from dashboard.web.history_saver import HistorySaver
 from dashboard.web.hub import Hub
+from dashboard.web.log_streams import LogStreams
 from dashboard.web.lookups import Lookups
 from dashboard.web.routes.actions import actions
 from dashboard.web.routes.advice import advice

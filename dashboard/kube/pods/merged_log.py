@@ -59,7 +59,7 @@ class FollowerSlots:
         self._taken: Counter[str] = Counter()
 
     def take(self, viewer: str = "") -> bool:
-        """Take a slot; return whether there was one. `viewer` is as for LogStreams: "" is not limited by itself."""
+        """Take a slot; return whether there was one. `viewer` is a viewer's name: "" is not limited by itself."""
         with self._lock:
             if self._taken.total() >= self._most or (viewer and self._taken[viewer] >= self._most_of_a_viewer):
                 return False

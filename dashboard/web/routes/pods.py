@@ -21,9 +21,10 @@ from dashboard.kube.errors import (
     ObjectReadUnavailable,
 )
 from dashboard.kube.pods.details import Json, LogRequest, PodReader, details, names
-from dashboard.kube.pods.logs import LONGEST_TAIL, LogReader, LogStreams, TextLog, TooManyLogs
+from dashboard.kube.pods.logs import LONGEST_TAIL, TextLog
 from dashboard.web.auth import require, viewer_id
 from dashboard.web.hub import Hub
+from dashboard.web.log_streams import LogStreams, TooManyLogs, ViewerConnection
 from dashboard.web.lookups import lookups
 from dashboard.web.problems import problem
 from dashboard.web.query import flag, parameters, whole
@@ -67,10 +68,10 @@ def log(uid: str) -> Response:
     with read_problems():
         with lookups().one():
             wanted = _with_container(wanted, names(reader.pod(view)))
-        client = LogReader(client_socket(request.environ))
+        connection = ViewerConnection(client_socket(request.environ))
         try:
             stream = _log_streams().open(
-                lambda: TextLog(reader.log(view, wanted)), client, follow=wanted.follow, viewer=viewer_id()
+                lambda: TextLog(reader.log(view, wanted)), connection, follow=wanted.follow, viewer=viewer_id()
             )
         except TooManyLogs as error:
             abort(problem(503, str(error), Retry_After="10"))
