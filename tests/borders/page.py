@@ -5,11 +5,11 @@ from typing import Any
 
 import orjson
 
-from dashboard.app import source_names
 from dashboard.config import DashboardConfig
 from dashboard.core import events
 from dashboard.core.state.diff import patch
 from dashboard.core.state.snapshot import Targets
+from dashboard.parts.cluster import source_names
 from dashboard.web.hub import Hub
 
 AT = "2026-11-24T12:00:00.000Z"

@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from dashboard.app import source_names
 from dashboard.config import DashboardConfig
 from dashboard.core import contract, events
 from dashboard.core.objects import KINDS
@@ -17,6 +16,7 @@ from dashboard.mock.clock import STEP_SECONDS
 from dashboard.mock.cluster.pods import LONGEST_NAME
 from dashboard.mock.schedule import CYCLE_SECONDS
 from dashboard.mock.simulation import PAST_SECONDS, Simulation, SimulationOptions
+from dashboard.parts.cluster import source_names
 from dashboard.sources.watches import PATHS
 from tests.dashboard.stubs import STREAMS
 
