@@ -17,18 +17,17 @@ from msgspec import Struct
 
 from dashboard.actions import autoscaler as hpa
 from dashboard.actions import rollout
+from dashboard.actions.patching import Plan, patched
 from dashboard.core import objects
 from dashboard.core.deployment.differences import changed_by, differences
 from dashboard.core.errors import Changed, Denied, ExternalError, InvalidOption, NotFound, UidMismatch
-from dashboard.kube.objects.control import ChangeTarget, VersionConflict, autoscaler, deployment
+from dashboard.kube.objects.control import ChangeTarget, autoscaler, deployment
 from dashboard.runs.ports import Audit
 
-TRIES = 5  # of a patch, while only the object's status changes
 SEEN = 100  # objects that are remembered, to say what changed since
 REFUSALS = (Changed, Denied, NotFound, UidMismatch, rollout.NotPossible)
 
 Json = dict[str, Any]
-Plan = Callable[[Json], list[Json]]  # the patch of an object
 
 
 class Control(Protocol):
@@ -199,18 +198,16 @@ class Actions:
         self, target: ChangeTarget, plan: Plan, seen: str | None, confirm: Callable[[], None], *, dry_run: bool
     ) -> tuple[Json, Json]:
         """Patch the object as it is now, again while only its status changes. Return it before and after."""
-        for _ in range(TRIES):
-            now = self._current(target, seen)
-            operations = plan(now)
+
+        def patch(now: Json, operations: list[Json]) -> Json:
             confirm()
-            try:
-                after = self._control.patch(target, now, operations, dry_run=dry_run)
-            except VersionConflict:
-                continue
-            if not dry_run:
-                self._remember(after)
-            return now, after
-        raise ExternalError(f"The {target.kind} {target.name} keeps changing: try again.")
+            return self._control.patch(target, now, operations, dry_run=dry_run)
+
+        failure = f"The {target.kind} {target.name} keeps changing: try again."
+        before, after = patched(partial(self._current, target, seen), plan, patch, failure)
+        if not dry_run:
+            self._remember(after)
+        return before, after
 
     def _current(self, target: ChangeTarget, seen: str | None) -> Json:
         """Return the object as it is now. Raise `Changed` if its spec is not as in the resourceVersion `seen`."""

@@ -4,16 +4,15 @@ It makes the same patches as an operator's actions, under the same rights. A dem
 names the template that it made, or the pod's uid.
 """
 
-from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from dashboard.actions import rollout
+from dashboard.actions.patching import Plan, patched
 from dashboard.core.deployment.deployed import Deployed, Json, deployed
 from dashboard.core.errors import ExternalError
 from dashboard.kube.objects import control as object_control
-from dashboard.kube.objects.control import ChangeTarget, VersionConflict
-
-TRIES = 5  # of a patch: the Deployment's status changes all the time, and with it the resourceVersion
+from dashboard.kube.objects.control import ChangeTarget
 
 
 class ServiceObjects(Protocol):
@@ -49,13 +48,9 @@ class ServiceControl:
     def delete(self, pod: str, uid: str, grace: int | None) -> None:
         self._control.delete_pod(pod, uid, dry_run=False, grace=grace)
 
-    def _patch(self, operations: Callable[[Json], list[Json]]) -> tuple[Deployed, Deployed]:
+    def _patch(self, operations: Plan) -> tuple[Deployed, Deployed]:
         """Read and patch, again if the object changed in between. Return the Deployment before and after."""
-        for _ in range(TRIES):
-            found = self._control.read(self._target)
-            try:
-                changed = self._control.patch(self._target, found, operations(found), dry_run=False)
-            except VersionConflict:
-                continue
-            return deployed(found), deployed(changed)
-        raise ExternalError(f"The Deployment {self._target.name} was not rolled: other clients keep changing it.")
+        failure = f"The Deployment {self._target.name} was not rolled: other clients keep changing it."
+        patch = partial(self._control.patch, self._target, dry_run=False)
+        before, after = patched(partial(self._control.read, self._target), operations, patch, failure)
+        return deployed(before), deployed(after)

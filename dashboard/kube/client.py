@@ -211,7 +211,7 @@ class KubeClient:
         with self._counted():
             response = self._request(method, path, query, content, accept)
             body = bytearray()
-            with _translate_errors(), contextlib.closing(response):
+            with _translate_client_errors(), contextlib.closing(response):
                 while data := response.read1(READ_BYTES):
                     body += data
                     if len(body) > LARGEST_ANSWER:
@@ -274,7 +274,7 @@ class KubeClient:
     def _pieces(self, response: urllib3.BaseHTTPResponse) -> Generator[bytes]:
         """Yield the data as it arrives. Unlike urllib3's stream() and readline(), read1 does not wait for more."""
         try:
-            with _translate_errors():
+            with _translate_client_errors():
                 while data := response.read1(READ_BYTES):
                     yield data
         except Unreachable:
@@ -293,7 +293,7 @@ class KubeClient:
         accept: str = JSON,
     ) -> urllib3.BaseHTTPResponse:
         headers = {"Accept": accept} | ({"Content-Type": JSON_PATCH if method == "PATCH" else JSON} if content else {})
-        with _translate_errors():
+        with _translate_client_errors():
             _, url, headers, *_ = self._client.param_serialize(
                 method,
                 path,
@@ -348,7 +348,7 @@ def status_error(status: int, body: bytes, retry_after: str | None = None) -> Ku
 
 
 @contextlib.contextmanager
-def _translate_errors() -> Iterator[None]:
+def _translate_client_errors() -> Iterator[None]:
     """Raise transport errors as Unreachable."""
     try:
         yield

@@ -7,7 +7,7 @@ from typing import Any
 
 from dashboard.core.timestamps import rfc3339
 from dashboard.kube.client import KubeClient, object_path
-from dashboard.kube.update import READ_SECONDS, translate_errors
+from dashboard.kube.update import READ_SECONDS, translate_update_errors
 
 COMPONENT = "dashboard"  # the Events' source
 LONGEST_MESSAGE = 1000  # characters
@@ -51,5 +51,5 @@ class EventRecorder:
             "reportingComponent": COMPONENT,
             "reportingInstance": self._instance,
         }
-        with contextlib.closing(self._api(READ_SECONDS)) as api, translate_errors("create an Event"):
+        with contextlib.closing(self._api(READ_SECONDS)) as api, translate_update_errors("create an Event"):
             api.post(object_path(self._namespace, "events"), event)

@@ -29,12 +29,12 @@ class SharedObject:
         self._what = what
 
     def read(self) -> Json:
-        with contextlib.closing(self._api(READ_SECONDS)) as api, translate_errors(f"read {self._what}"):
+        with contextlib.closing(self._api(READ_SECONDS)) as api, translate_update_errors(f"read {self._what}"):
             return self._get(api)
 
     def read_metadata(self) -> Json:
         """Return the object without all but its `metadata`: it may be large."""
-        with contextlib.closing(self._api(READ_SECONDS)) as api, translate_errors(f"read {self._what}"):
+        with contextlib.closing(self._api(READ_SECONDS)) as api, translate_update_errors(f"read {self._what}"):
             return self._get(api, METADATA)
 
     def update(self, change: Change) -> Json:
@@ -42,7 +42,7 @@ class SharedObject:
 
         After an error without a response, the update may have been made: read the object again to find out.
         """
-        with contextlib.closing(self._api(READ_SECONDS)) as api, translate_errors(f"change {self._what}"):
+        with contextlib.closing(self._api(READ_SECONDS)) as api, translate_update_errors(f"change {self._what}"):
             for _ in range(TRIES):
                 found = self._get(api)
                 change(found)
@@ -66,7 +66,7 @@ class SharedObject:
 
 
 @contextlib.contextmanager
-def translate_errors(action: str) -> Iterator[None]:
+def translate_update_errors(action: str) -> Iterator[None]:
     """Raise the API's errors as ExternalErrors that name the failed action ("read the Lease …")."""
     try:
         yield

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from dashboard.core.deployment.deployed import Deployed
 from dashboard.core.state.snapshot import Journal, Look
 from dashboard.kube.lease import LeaseHolder
-from dashboard.kube.pods.control import ClaimIdentity, PodIdentity
+from dashboard.kube.pods.control import PodIdentity, VolumeClaimIdentity
 from dashboard.load.options import LoadOptions, LoadTotals
 from dashboard.runs.records.history import SavedRuns
 from dashboard.runs.workload.ledger import Ledger
@@ -48,8 +48,8 @@ class Pods(Protocol):
     def pod(self, name: str) -> PodIdentity:
         """Read the pod from the API server, not from the watch. Raise `NotFound` if there is none."""
 
-    def claim(self, name: str) -> ClaimIdentity:
-        """Read the claim. Raise `NotFound` if there is none."""
+    def volume_claim(self, name: str) -> VolumeClaimIdentity:
+        """Read the volume claim. Raise `NotFound` if there is none."""
 
     def kill(self, name: str, uid: str, mode: str) -> None:
         """Delete the pod ("graceful") or kill its mongod ("crash"). Raise `UidMismatch`, `NotFound`, or another

@@ -3,7 +3,7 @@
 import orjson
 from flask import Response, current_app, g, request
 
-from dashboard.runs.audit import AuditLog
+from dashboard.web.audit_log import AuditLog
 from dashboard.web.auth import SAFE_METHODS, who
 
 SHOWN = 80  # characters of a request's value in the audit

@@ -17,7 +17,7 @@ from dashboard.core.errors import ExternalError
 from dashboard.core.state.kept import InvalidKeptFile, Kept, decode, encode
 from dashboard.kube.client import KubeClient, object_path
 from dashboard.kube.update import Json, SharedObject
-from dashboard.runs.audit import AuditLog
+from dashboard.web.audit_log import AuditLog
 from dashboard.web.hub import Hub
 
 CONFIG_MAP = "dashboard-history"  # as our own manifests name it

@@ -209,7 +209,7 @@ class Hub:
             return self._snapshot.look(at)
 
     def evaluation_with(self, autoscaler: Autoscaler) -> dict[str, Any] | None:
-        """Return what the autoscaler's controller would do now by another spec (see actions.actions.View)."""
+        """Return what the autoscaler's controller would do now by another spec (see actions.actions.StateView)."""
         with self._lock:
             return self._snapshot.evaluation_with(autoscaler, now())
 
@@ -293,10 +293,11 @@ class Hub:
     def _apply(self, event: events.Event | None) -> None:
         if event is None:  # a viewer has joined or left
             return
-        source = source_of(event)
-        self.counts.events[source] += 1
-        self.counts.event_at[source] = time.monotonic()
+        source = type(event).__name__  # until it is known
         try:
+            source = source_of(event)
+            self.counts.events[source] += 1
+            self.counts.event_at[source] = time.monotonic()
             with self._lock:  # `history` must not read a half-written table
                 self._snapshot.apply(event)
                 self._timeline.apply(event)
@@ -392,7 +393,7 @@ class Hub:
 
 
 def source_of(event: events.Event) -> str:
-    """Return the event's source, by the names in the state's `sources`."""
+    """Return the event's source, by the names in the state's `sources`. Raise TypeError for an event without one."""
     match event:
         case events.SourceStatus(source=source):
             return source
@@ -403,6 +404,8 @@ def source_of(event: events.Event) -> str:
             | events.ObjectDeleted(kind=kind)
         ):
             return kind
+        case events.MetricsSampled() | events.PodsEvaluated() | events.ClusterVersion():
+            return "metrics"
         case events.CollectionRead() | events.OperationRate() | events.VolumeUsage() | events.MongoUnavailable():
             return "mongo"
         case events.CountersScraped():
@@ -418,4 +421,4 @@ def source_of(event: events.Event) -> str:
             | events.ActionsAllowed()
         ):
             return "runs"  # not a source, but counted like one
-    return "metrics"
+    raise TypeError(f"{type(event).__name__} has no source")

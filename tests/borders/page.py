@@ -5,14 +5,16 @@ from typing import Any
 
 import orjson
 
-from dashboard.app import SOURCES
+from dashboard.config import DashboardConfig
 from dashboard.core import events
 from dashboard.core.state.diff import patch
 from dashboard.core.state.snapshot import Targets
+from dashboard.parts.cluster import source_names
 from dashboard.web.hub import Hub
 
 AT = "2026-11-24T12:00:00.000Z"
 TARGETS = Targets("flask-mongodb", "embedded", "flask", "mongodb", "flask", "flask")
+SOURCES = source_names(DashboardConfig("", "", ""), None)
 LARGEST_SAFE_INTEGER = 2**53 - 1
 LARGEST_STATE = 400_000  # bytes: the few objects of these tests, a full timeline, all documents and all runs
 

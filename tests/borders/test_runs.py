@@ -14,7 +14,7 @@ from dashboard.core import events
 from dashboard.runs.demos.registry import DEMOS
 from dashboard.runs.records.history import HISTORY, _history
 from dashboard.runs.records.record import orphaned, started, summary, trimmed
-from dashboard.runs.records.report import Report
+from dashboard.web.report.report import Report
 from tests.borders.page import AT, Page, read
 from tests.borders.poison import edited, spoiled
 

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 
 import * as format from "../../static/js/text/format.js";
+
+const SOURCE_WORDS = new URL("../cases/source_words.json", import.meta.url);
 
 function table(subject, rows) {
   for (const [input, expected] of rows) {
@@ -47,8 +50,11 @@ describe("names", () => {
     [["stranger-abc", "flask"], "stranger-abc"],
     [["flask-a", undefined], "flask-a"],
   ]);
-  table(format.kindName, [["horizontalpodautoscalers", "autoscalers"], ["pods", "pods"]]);
   table(format.shortId, [["67439b2e8d1f4c0012aaa1f0", "67439b2e…a1f0"], ["short", "short"]]);
+});
+
+describe("the words for sources, as the timeline has them", { skip: !existsSync(SOURCE_WORDS) && "tests/cases/source_words.json is not there" }, () => {
+  table(format.kindName, existsSync(SOURCE_WORDS) ? Object.entries(JSON.parse(readFileSync(SOURCE_WORDS, "utf8"))) : []);
 });
 
 describe("JSON", () => {

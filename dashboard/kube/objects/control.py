@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from dashboard.core.errors import Denied, ExternalError, InvalidOption, NotFound, UidMismatch
 from dashboard.kube.client import Forbidden, KubeClient, KubeStatusError, object_path
-from dashboard.kube.update import READ_SECONDS, translate_errors
+from dashboard.kube.update import READ_SECONDS, translate_update_errors
 
 MANAGER = "dashboard"  # the field manager: who changed a field, in managedFields
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
@@ -114,7 +114,7 @@ class ObjectControl:
     @contextlib.contextmanager
     def _client(self, action: str, what: str) -> Iterator[KubeClient]:
         """Return a client for one request. Its errors become this module's."""
-        with contextlib.closing(self._api(READ_SECONDS)) as api, translate_errors(action):
+        with contextlib.closing(self._api(READ_SECONDS)) as api, translate_update_errors(action):
             try:
                 yield api
             except Forbidden as error:

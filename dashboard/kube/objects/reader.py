@@ -1,7 +1,7 @@
 """The object reader: an object of the deployment, its Events and its ReplicaSets, from the Kubernetes API.
 
 RBAC: get on the objects, of Services by name; list on events, and on replicasets where roll-outs are allowed. The
-errors are those of `pod_details`.
+errors are those of `kube.errors`.
 """
 
 import contextlib
@@ -12,8 +12,9 @@ from urllib.parse import quote
 import msgspec
 
 from dashboard.kube.client import KubeClient
-from dashboard.kube.pods.details import Json, PodNotFound, PodReadUnavailable
-from dashboard.kube.pods.reader import EVENTS, READ_SECONDS, translate_errors
+from dashboard.kube.errors import ObjectNotFound, ObjectReadUnavailable
+from dashboard.kube.pods.details import Json
+from dashboard.kube.pods.reader import EVENTS, READ_SECONDS, translate_read_errors
 
 APIS = {  # by kind: the API's path and the resource
     "Deployment": ("apis/apps/v1", "deployments"),
@@ -25,7 +26,7 @@ APIS = {  # by kind: the API's path and the resource
 
 
 class ObjectReader(Protocol):
-    """Reads one object, of a kind of `APIS`. All methods raise PodReadError."""
+    """Reads one object, of a kind of `APIS`. All methods raise ObjectReadError."""
 
     def object(self, kind: str, name: str) -> Json: ...
     def events(self, uid: str) -> list[Json]: ...
@@ -46,8 +47,8 @@ class KubeObjectReader:
         api, resource = APIS[kind]
         try:
             return self._get(f"/{api}/namespaces/{self._namespace}/{resource}/{quote(name, safe='')}", resource)
-        except PodNotFound as error:
-            raise PodNotFound(f"The {kind} {name} is gone.") from error
+        except ObjectNotFound as error:
+            raise ObjectNotFound(f"The {kind} {name} is gone.") from error
 
     def events(self, uid: str) -> list[Json]:
         """Return the object's Events, in no order."""
@@ -65,10 +66,10 @@ class KubeObjectReader:
         return [one for one in items if uid in {owner.get("uid") for owner in _owners(one)}]
 
     def _get(self, path: str, resource: str, **query: str | int) -> Json:
-        with contextlib.closing(self._api(READ_SECONDS)) as api, translate_errors(resource):
+        with contextlib.closing(self._api(READ_SECONDS)) as api, translate_read_errors(resource):
             found = msgspec.json.decode(api.get(path, **query))
             if not isinstance(found, dict):
-                raise PodReadUnavailable("The API server's response is invalid.")
+                raise ObjectReadUnavailable("The API server's response is invalid.")
             return found
 
 

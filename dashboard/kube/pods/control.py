@@ -1,4 +1,4 @@
-"""Control of the database's pod: read it, delete it, kill its mongod, or whatever process its container has.
+"""Control of the database's pod: read it, delete it, kill its mongod.
 
 RBAC: get on pods and persistentvolumeclaims, delete on the database's pod by name. No request is sent twice, and a pod
 with another uid than the given one is never touched.
@@ -16,7 +16,7 @@ from dashboard.core.errors import ExternalError, NotFound, UidMismatch
 from dashboard.core.objects import Condition, Meta, Object, Timestamp
 from dashboard.kube.client import KubeClient, KubeStatusError, object_path
 from dashboard.kube.pods.crash import CrashClient
-from dashboard.kube.update import READ_SECONDS, translate_errors
+from dashboard.kube.update import READ_SECONDS, translate_update_errors
 
 DATABASE = "mongod"  # the container's name in this project's own StatefulSet
 DATA_PATH = "/data/db"  # mongod's default
@@ -28,9 +28,10 @@ T = TypeVar("T")
 class PodIdentity(Struct, frozen=True):
     """The identity of a pod and of what runs in it.
 
-    `container` is the id of the mongod container without the runtime's prefix, None until it has one. `claim` is the
-    name of the claim for mongod's data, None if its volume has no claim (an emptyDir). `started` is when the container
-    started, `ended` when the one before it in the pod had ended, by the kubelet's clock; None without that.
+    `container` is the id of the database's container without the runtime's prefix, None until it has one.
+    `volume_claim` is the name of the volume claim for the database's data, None if its volume has none (an emptyDir).
+    `started` is when the container started, `ended` when the one before it in the pod had ended, by the kubelet's
+    clock; None without that.
     """
 
     name: str
@@ -38,12 +39,12 @@ class PodIdentity(Struct, frozen=True):
     container: str | None
     node: str | None
     ready: bool
-    claim: str | None = None
+    volume_claim: str | None = None
     started: str | None = None
     ended: str | None = None
 
 
-class ClaimIdentity(Struct, frozen=True):
+class VolumeClaimIdentity(Struct, frozen=True):
     """The identity of a PersistentVolumeClaim and of its volume; None while it is not bound."""
 
     uid: str
@@ -75,25 +76,25 @@ class PodControl:
 
     def pod(self, name: str) -> PodIdentity:
         """Return the pod as the API server has it now, not from the watch. Raise NotFound if there is none."""
-        pod = self._read("pods", name, f"the pod {name}", MongodPod)
+        pod = self._read("pods", name, f"the pod {name}", DatabasePod)
         ready = any(each.type == "Ready" and each.status == "True" for each in pod.status.conditions or [])
-        mongod = _status(pod, self._container)
-        running, former = mongod.state.running, mongod.last_state.terminated
+        database = _status(pod, self._container)
+        running, former = database.state.running, database.last_state.terminated
         return PodIdentity(
             name=name,
             uid=pod.metadata.uid,
-            container=mongod.container_id.rpartition("://")[2] or None,
+            container=database.container_id.rpartition("://")[2] or None,
             node=pod.spec.node_name,
             ready=ready and not pod.metadata.deletion_timestamp,
-            claim=_claim(pod, self._container, self._data),
+            volume_claim=_volume_claim(pod, self._container, self._data),
             started=running.started_at if running else None,
             ended=former.finished_at if former else None,
         )
 
-    def claim(self, name: str) -> ClaimIdentity:
-        """Return the claim. Raise NotFound if there is none."""
-        claim = self._read("persistentvolumeclaims", name, f"the claim {name}", DataClaim)
-        return ClaimIdentity(claim.metadata.uid, claim.spec.volume_name or None, claim.status.phase)
+    def volume_claim(self, name: str) -> VolumeClaimIdentity:
+        """Return the volume claim. Raise NotFound if there is none."""
+        claim = self._read("persistentvolumeclaims", name, f"the volume claim {name}", DataVolumeClaim)
+        return VolumeClaimIdentity(claim.metadata.uid, claim.spec.volume_name or None, claim.status.phase)
 
     def kill(self, name: str, uid: str, mode: str) -> None:
         """Delete the pod with its own grace period ("graceful"), or send SIGKILL to its mongod ("crash").
@@ -121,7 +122,7 @@ class PodControl:
     def _kill_mongod(self, name: str, uid: str) -> None:
         if self._crash is None:
             raise ExternalError("Crash mode is not installed here: the database's pod has no crash container.")
-        pod = self._read("pods", name, f"the pod {name}", MongodPod)
+        pod = self._read("pods", name, f"the pod {name}", DatabasePod)
         if pod.metadata.uid != uid:
             raise UidMismatch(f"The pod {name} has another uid now than {uid}.")
         if not pod.status.pod_ip:
@@ -135,7 +136,7 @@ class PodControl:
     @contextlib.contextmanager
     def _client(self, action: str, what: str) -> Iterator[KubeClient]:
         """Return a client for one request. Its errors become ExternalErrors."""
-        with contextlib.closing(self._api(READ_SECONDS)) as api, translate_errors(action):
+        with contextlib.closing(self._api(READ_SECONDS)) as api, translate_update_errors(action):
             try:
                 yield api
             except KubeStatusError as error:
@@ -146,7 +147,7 @@ class PodControl:
                 ) from error
 
 
-# Fields of a pod and of a claim that core.objects does not have.
+# Fields of a pod and of a volume claim that core.objects does not have.
 
 
 class DataMount(Object, frozen=True):
@@ -154,82 +155,82 @@ class DataMount(Object, frozen=True):
     mount_path: str
 
 
-class MongodContainer(Object, frozen=True):
+class DatabaseContainer(Object, frozen=True):
     name: str
     command: list[str] | None = None
     args: list[str] | None = None
     volume_mounts: list[DataMount] | None = None
 
 
-class DataClaimSource(Object, frozen=True):
+class DataVolumeClaimSource(Object, frozen=True):
     claim_name: str
 
 
 class DataVolume(Object, frozen=True):
     name: str
-    persistent_volume_claim: DataClaimSource | None = None
+    persistent_volume_claim: DataVolumeClaimSource | None = None
 
 
-class MongodPodSpec(Object, frozen=True):
-    containers: list[MongodContainer] | None = None
+class DatabasePodSpec(Object, frozen=True):
+    containers: list[DatabaseContainer] | None = None
     volumes: list[DataVolume] | None = None
     node_name: str | None = None
 
 
-class MongodRunning(Object, frozen=True):
+class DatabaseRunning(Object, frozen=True):
     started_at: Timestamp | None = None
 
 
-class MongodTerminated(Object, frozen=True):
+class DatabaseTerminated(Object, frozen=True):
     finished_at: Timestamp | None = None
 
 
-class MongodState(Object, frozen=True):
-    running: MongodRunning | None = None
-    terminated: MongodTerminated | None = None
+class DatabaseState(Object, frozen=True):
+    running: DatabaseRunning | None = None
+    terminated: DatabaseTerminated | None = None
 
 
-class MongodContainerStatus(Object, frozen=True):
+class DatabaseContainerStatus(Object, frozen=True):
     name: str
     container_id: str = msgspec.field(default="", name="containerID")  # with the runtime's prefix ("containerd://")
-    state: MongodState = MongodState()
-    last_state: MongodState = MongodState()
+    state: DatabaseState = DatabaseState()
+    last_state: DatabaseState = DatabaseState()
 
 
-class MongodPodStatus(Object, frozen=True):
+class DatabasePodStatus(Object, frozen=True):
     pod_ip: str | None = msgspec.field(default=None, name="podIP")
     conditions: list[Condition] | None = None
-    container_statuses: list[MongodContainerStatus] | None = None
+    container_statuses: list[DatabaseContainerStatus] | None = None
 
 
-class MongodPod(Object, frozen=True):
+class DatabasePod(Object, frozen=True):
     metadata: Meta
-    spec: MongodPodSpec = MongodPodSpec()
-    status: MongodPodStatus = MongodPodStatus()
+    spec: DatabasePodSpec = DatabasePodSpec()
+    status: DatabasePodStatus = DatabasePodStatus()
 
 
-class DataClaimSpec(Object, frozen=True):
+class DataVolumeClaimSpec(Object, frozen=True):
     volume_name: str = ""
 
 
-class DataClaimStatus(Object, frozen=True):
+class DataVolumeClaimStatus(Object, frozen=True):
     phase: str = "Pending"
 
 
-class DataClaim(Object, frozen=True):
+class DataVolumeClaim(Object, frozen=True):
     metadata: Meta
-    spec: DataClaimSpec = DataClaimSpec()
-    status: DataClaimStatus = DataClaimStatus()
+    spec: DataVolumeClaimSpec = DataVolumeClaimSpec()
+    status: DataVolumeClaimStatus = DataVolumeClaimStatus()
 
 
-def _status(pod: MongodPod, container: str) -> MongodContainerStatus:
+def _status(pod: DatabasePod, container: str) -> DatabaseContainerStatus:
     """Return the container's status, an empty one if there is none yet."""
     found = (each for each in pod.status.container_statuses or [] if each.name == container)
-    return next(found, MongodContainerStatus(container))
+    return next(found, DatabaseContainerStatus(container))
 
 
-def _claim(pod: MongodPod, container: str, data: str) -> str | None:
-    """Return the claim of the volume that holds the data directory: the one mounted closest above it."""
+def _volume_claim(pod: DatabasePod, container: str, data: str) -> str | None:
+    """Return the volume claim of the volume that holds the data directory: the one mounted closest above it."""
     database = next((each for each in pod.spec.containers or [] if each.name == container), None)
     if database is None:
         return None
@@ -241,7 +242,7 @@ def _claim(pod: MongodPod, container: str, data: str) -> str | None:
     return source.claim_name if source else None
 
 
-def _data_path(database: MongodContainer, data: str) -> str:
+def _data_path(database: DatabaseContainer, data: str) -> str:
     """Return the data directory: mongod's own option says it, where there is one."""
     words = [*(database.command or []), *(database.args or [])]
     for word, following in pairwise([*words, ""]):

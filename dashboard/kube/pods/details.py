@@ -1,4 +1,4 @@
-"""A pod's details as JSON for the page; and the interface and errors of a pod reader.
+"""A pod's details as JSON for the page; and the interface of a pod reader.
 
 Go encodes empty lists and maps as null or leaves them out, so every field may be missing.
 """
@@ -8,39 +8,14 @@ from typing import Any, Protocol
 
 import msgspec
 
+from dashboard.core.objects import Meta, Pod
+from dashboard.core.state.views import app
 from dashboard.core.timestamps import seconds
 
 EVENTS = 50  # the newest ones
 MESSAGE_LENGTH = 2_000  # characters
 
 Json = dict[str, Any]
-
-
-class PodReadError(Exception):
-    """A pod, its events or its log can't be read. The message is a sentence for the user.
-
-    PodReadError
-    ├── PodNotFound           the pod, the container or the log does not exist
-    ├── ContainerWaiting      the container has not started, so it has no log yet
-    ├── PodReadForbidden      the dashboard's Role does not allow it
-    └── PodReadUnavailable    the API server or the pod's node failed or did not answer
-    """
-
-
-class PodNotFound(PodReadError):
-    pass
-
-
-class ContainerWaiting(PodReadError):
-    pass
-
-
-class PodReadForbidden(PodReadError):
-    pass
-
-
-class PodReadUnavailable(PodReadError):
-    pass
 
 
 class LogRequest(msgspec.Struct, frozen=True):
@@ -63,7 +38,7 @@ class LogSource(Protocol):
 
 
 class PodReader(Protocol):
-    """Reads one pod, given by its view in the state. All methods raise PodReadError."""
+    """Reads one pod, given by its view in the state. All methods raise ObjectReadError."""
 
     def pod(self, view: Json) -> Json: ...
     def events(self, view: Json) -> list[Json]: ...
@@ -78,7 +53,7 @@ def details(pod: Json, events: Iterable[Json]) -> Json:
         "uid": meta.get("uid", ""),
         "node": spec.get("nodeName"),
         "ip": status.get("podIP"),
-        "app": _app(meta),
+        "app": app(Pod(msgspec.convert(meta, Meta))),
         "qos": status.get("qosClass"),
         "service_account": spec.get("serviceAccountName"),
         "created": meta.get("creationTimestamp"),
@@ -208,18 +183,6 @@ def _event(event: Json) -> Json:
 def _braced(path: str | None) -> str | None:
     """Return the name in "spec.containers{name}"."""
     return path.partition("{")[2].removesuffix("}") or None if path else None
-
-
-def _app(meta: Json) -> str:
-    """Return the pod's app, as core.state.views.app does."""
-    labels = _map(meta, "labels")
-    owner = next((owner for owner in _list(meta, "ownerReferences") if owner.get("controller")), {})
-    name, template = str(owner.get("name")), f"-{labels.get('pod-template-hash')}"
-    if owner.get("kind") == "StatefulSet":
-        return name
-    if owner.get("kind") == "ReplicaSet" and name.endswith(template):
-        return name.removesuffix(template)
-    return str(labels.get("app.kubernetes.io/name") or labels.get("app") or "")
 
 
 def _message(message: str | None) -> str | None:

@@ -21,17 +21,8 @@ from typing import Any
 
 import msgspec
 
-from dashboard.kube.pods.details import (
-    ContainerWaiting,
-    Json,
-    LogRequest,
-    LogSource,
-    PodNotFound,
-    PodReader,
-    PodReadError,
-    PodReadForbidden,
-    details,
-)
+from dashboard.kube.errors import ContainerWaiting, ObjectNotFound, ObjectReadError, ObjectReadForbidden
+from dashboard.kube.pods.details import Json, LogRequest, LogSource, PodReader, details
 from dashboard.kube.pods.logs import LONGEST_TAIL, POLL_SECONDS, whole_lines
 
 MOST_FOLLOWERS = 24  # containers of one stream
@@ -43,7 +34,7 @@ LARGEST_BUFFER = 1 << 20  # bytes that wait for the reader
 BACKOFF_SECONDS = (1.0, 2.0, 4.0, 8.0)
 ENDED_SECONDS = 15.0  # between two looks at an ended container, if the state does not show that it runs again
 
-STATES = {PodNotFound: "gone", PodReadForbidden: "refused", ContainerWaiting: "waiting"}  # of a source, by the error
+STATES = {ObjectNotFound: "gone", ObjectReadForbidden: "refused", ContainerWaiting: "waiting"}  # of a source, by error
 RETRIED = ("waiting", "away")  # "away" is the state for any other error
 
 TIMED = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d))(?: |$)")  # RFC 3339
@@ -68,7 +59,7 @@ class FollowerSlots:
         self._taken: Counter[str] = Counter()
 
     def take(self, viewer: str = "") -> bool:
-        """Take a slot; return whether there was one. `viewer` is as for LogStreams: "" is not limited by itself."""
+        """Take a slot; return whether there was one. `viewer` is a viewer's name: "" is not limited by itself."""
         with self._lock:
             if self._taken.total() >= self._most or (viewer and self._taken[viewer] >= self._most_of_a_viewer):
                 return False
@@ -83,7 +74,10 @@ class FollowerSlots:
 
 
 class MergedLog:
-    """The merged log (implements pod_details.LogSource). `pods` returns the chosen pods; it is called each second."""
+    """The merged log (implements kube.pods.details.LogSource).
+
+    `pods` returns the chosen pods; it is called each second.
+    """
 
     def __init__(
         self,
@@ -109,7 +103,7 @@ class MergedLog:
         self._lookups = 0  # threads that look up a pod
         self._started = 0  # followers, which it numbers
         self._omitted: list[tuple[Json, str, str]] = []  # containers beyond the limits: pod, name, kind
-        self._told_omitted = 0
+        self._sent_omitted = 0
 
     def pieces(self) -> Iterator[bytes]:
         """Yield records as they arrive, until `close`; without `follow` until all logs have ended."""
@@ -190,8 +184,8 @@ class MergedLog:
         for follower in self._followers:
             follower.report_dropped()
         omitted = waiting + len(new) - len(followed)
-        if omitted != self._told_omitted:
-            self._told_omitted = omitted
+        if omitted != self._sent_omitted:
+            self._sent_omitted = omitted
             self.put(record(omitted=omitted))
         return bool(followed)
 
@@ -209,10 +203,10 @@ class MergedLog:
             found = [(each["name"], each["kind"]) for each in details(self.reader.pod(pod), [])["containers"]]
             wanted = [each for each in found if self._is_wanted(*each)]
             if not wanted:
-                raise PodNotFound("The pod has no such container.")
+                raise ObjectNotFound("The pod has no such container.")
             for name, kind in wanted:
                 self._follow(pod, name, kind)
-        except PodReadError as error:
+        except ObjectReadError as error:
             state = STATES.get(type(error), "away")
             self.put(record(source=-1, uid=pod["uid"], pod=pod["name"], state=state, text=str(error)))
             if state in RETRIED and self.request.follow and not self.closed.wait(BACKOFF_SECONDS[-1]):
@@ -254,7 +248,7 @@ class Follower:
         self._log: LogSource | None = None
         self._last = ""  # the newest line's time
         self._notice = b""  # the kubelet's newest line, until the container's next one
-        self._told: tuple[str, str] = ("", "")
+        self._sent: tuple[str, str] = ("", "")
         self._budget = Budget(merged.clock)
         self._lock = threading.Lock()
         self._dropped = 0
@@ -298,19 +292,19 @@ class Follower:
             self._read_once(before, follow=follows)
             if follows:
                 return self._after_end(before)
-            self._tell("ended")
-        except PodReadError as error:
+            self._send_state("ended")
+        except ObjectReadError as error:
             state = STATES.get(type(error), "away")
-            self._tell(state, str(error))
+            self._send_state(state, str(error))
             if follows and state in RETRIED:
                 return POLL_SECONDS
         return None
 
     def _view(self) -> Json:
-        """Return the pod in the state. Raise PodNotFound if it is gone."""
+        """Return the pod in the state. Raise ObjectNotFound if it is gone."""
         view = self._merged.view(self._pod["uid"])
         if view is None:
-            raise PodNotFound("The pod is gone.")
+            raise ObjectNotFound("The pod is gone.")
         return view
 
     def _read_once(self, view: Json, *, follow: bool) -> None:
@@ -325,7 +319,7 @@ class Follower:
         self._log = log = self._merged.reader.log(view, request)
         if self._merged.closed.is_set():
             log.close()
-        self._tell("live")
+        self._send_state("live")
         for block in whole_lines(log.pieces()):
             self._take(block)
 
@@ -337,7 +331,7 @@ class Follower:
         state = next((each["state"] for each in found if each["name"] == self._container), None) or {}
         if state.get("word") != "terminated":
             return 0.0  # the log was rotated, or the container runs again
-        self._tell("ended", _end_text(state))
+        self._send_state("ended", _end_text(state))
         if self._runs_once:
             return None
         deadline = self._merged.clock() + ENDED_SECONDS
@@ -366,9 +360,9 @@ class Follower:
         self._notice = b"" if at else line
         return record(source=self._number, at=at, text=line.decode()[len(at) + 1 if at else 0 :])
 
-    def _tell(self, state: str, text: str = "") -> None:
-        if self._told != (state, text):
-            self._told = (state, text)
+    def _send_state(self, state: str, text: str = "") -> None:
+        if self._sent != (state, text):
+            self._sent = (state, text)
             self._put(state=state, text=text)
 
     def _put(self, **fields: Any) -> None:

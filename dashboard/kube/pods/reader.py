@@ -11,16 +11,14 @@ from urllib.parse import quote
 import msgspec
 
 from dashboard.kube.client import DECODE_ERRORS, Forbidden, KubeClient, KubeError, KubeStatusError
-from dashboard.kube.pods.details import (
+from dashboard.kube.errors import (
     ContainerWaiting,
-    Json,
-    LogRequest,
-    LogSource,
-    PodNotFound,
-    PodReadError,
-    PodReadForbidden,
-    PodReadUnavailable,
+    ObjectNotFound,
+    ObjectReadError,
+    ObjectReadForbidden,
+    ObjectReadUnavailable,
 )
+from dashboard.kube.pods.details import Json, LogRequest, LogSource
 
 READ_SECONDS = 10.0  # until a response begins: a page waits for it
 CAUSE_LENGTH = 300  # characters of an error's cause that are shown
@@ -32,9 +30,9 @@ _STARTING = re.compile(r"is waiting to start: (.*)|ContainerCreating|PodInitiali
 
 
 class KubePodReader:
-    """Reads pods through the API server (implements pod_details.PodReader). Thread-safe: each call has its own client.
+    """Reads pods through the API server (implements kube.pods.details.PodReader).
 
-    `api` makes a client with a read timeout in seconds.
+    Thread-safe: each call has its own client. `api` makes a client with a read timeout in seconds.
     """
 
     def __init__(self, api: Callable[[float], KubeClient], namespace: str) -> None:
@@ -42,10 +40,10 @@ class KubePodReader:
         self._namespace = quote(namespace, safe="")
 
     def pod(self, view: Json) -> Json:
-        """Return the pod as the API has it. Raise PodNotFound if another pod has its name now."""
+        """Return the pod as the API has it. Raise ObjectNotFound if another pod has its name now."""
         pod = self._get(self._path(view), "pods")
         if pod.get("metadata", {}).get("uid") != view["uid"]:
-            raise PodNotFound(f"The pod {view['name']} was replaced.")
+            raise ObjectNotFound(f"The pod {view['name']} was replaced.")
         return pod
 
     def events(self, view: Json) -> list[Json]:
@@ -68,14 +66,14 @@ class KubePodReader:
             query["sinceTime"] = request.since
         api = self._api(READ_SECONDS)
         try:
-            with translate_errors("pods/log", request.container):
+            with translate_read_errors("pods/log", request.container):
                 return LogResponse(api, api.pieces(f"{self._path(view)}/log", **query))
         except BaseException:
             api.close()
             raise
 
     def _get(self, path: str, kind: str, **query: str | int) -> Json:
-        with contextlib.closing(self._api(READ_SECONDS)) as api, translate_errors(kind):
+        with contextlib.closing(self._api(READ_SECONDS)) as api, translate_read_errors(kind):
             found: Json = msgspec.json.decode(api.get(path, **query))
             return found
 
@@ -93,7 +91,7 @@ class LogResponse:
     def pieces(self) -> Iterator[bytes]:
         """Yield the log's bytes as they arrive, until its end or `close`."""
         try:
-            with translate_errors("pods/log"):
+            with translate_read_errors("pods/log"):
                 yield from self._pieces
         finally:
             self._pieces.close()
@@ -104,26 +102,26 @@ class LogResponse:
 
 
 @contextlib.contextmanager
-def translate_errors(kind: str, container: str = "") -> Iterator[None]:
-    """Raise the API's errors as PodReadErrors."""
+def translate_read_errors(kind: str, container: str = "") -> Iterator[None]:
+    """Raise the API's errors as ObjectReadErrors."""
     try:
         yield
     except KubeError as error:
         raise _translated(error, kind, container) from error
     except DECODE_ERRORS as error:
-        raise PodReadUnavailable("The API server's response is invalid.") from error
+        raise ObjectReadUnavailable("The API server's response is invalid.") from error
 
 
-def _translated(error: KubeError, kind: str, container: str) -> PodReadError:
+def _translated(error: KubeError, kind: str, container: str) -> ObjectReadError:
     cause = str(error)[:CAUSE_LENGTH]
     if isinstance(error, Forbidden):
-        return PodReadForbidden(f"The dashboard's Role does not let it read {kind}.")
+        return ObjectReadForbidden(f"The dashboard's Role does not let it read {kind}.")
     if not isinstance(error, KubeStatusError):
-        return PodReadUnavailable(f"The API server does not answer: {cause}")
+        return ObjectReadUnavailable(f"The API server does not answer: {cause}")
     if error.status == 404:
-        return PodNotFound("The pod is gone.")
+        return ObjectNotFound("The pod is gone.")
     if error.status == 400 and "previous terminated container" in error.message:
-        return PodNotFound(
+        return ObjectNotFound(
             f"There is no log of a {container} before this one: it was not restarted, or the log is gone."
         )
     if error.status == 400 and (starting := _STARTING.search(error.message)):
@@ -132,5 +130,5 @@ def _translated(error: KubeError, kind: str, container: str) -> PodReadError:
     if kind == "pods/log" and error.status == 204:  # so the API server answers while the pod has no node
         return ContainerWaiting(f"The container {container} has not started: its pod has no node yet.")
     if kind == "pods/log":
-        return PodReadUnavailable(f"The log can't be had from the pod's node: {cause}")
-    return PodReadUnavailable(f"The API server refuses the request: {cause}")
+        return ObjectReadUnavailable(f"The log can't be had from the pod's node: {cause}")
+    return ObjectReadUnavailable(f"The API server refuses the request: {cause}")

@@ -7,14 +7,14 @@ from dashboard.mock.clock import SimulationClock
 from dashboard.mock.cluster.autoscaler import SimulatedAutoscaler
 from dashboard.mock.cluster.autoscaler_variants import annotations
 from dashboard.mock.cluster.kubernetes_events import InvolvedObject, KubernetesEvents
-from dashboard.mock.cluster.manifests import Json, claim, decoded, endpoint_slice, workload
+from dashboard.mock.cluster.manifests import Json, decoded, endpoint_slice, volume_claim, workload
 from dashboard.mock.cluster.metrics_server import MetricsServer
 from dashboard.mock.cluster.pods import COMPANION, DATABASE, SERVICE, MockPod, MockPods
 from dashboard.mock.cluster.rollout import SimulatedRollout
 
 
 class MockDeployment:
-    """`created` is the creation timestamp of all objects, `claim_uid` the uid of the database's claim."""
+    """`created` is the creation timestamp of all objects, `volume_claim_uid` the uid of the database's volume claim."""
 
     def __init__(
         self,
@@ -25,7 +25,7 @@ class MockDeployment:
         autoscaler: SimulatedAutoscaler,
         kubernetes_events: KubernetesEvents,
         emit: events.Emit,
-        claim_uid: str,
+        volume_claim_uid: str,
     ) -> None:
         self.created = ""
         self._targets = targets
@@ -35,7 +35,7 @@ class MockDeployment:
         self._autoscaler = autoscaler
         self._kubernetes_events = kubernetes_events
         self._emit = emit
-        self._claim_uid = claim_uid
+        self._volume_claim_uid = volume_claim_uid
         self.rollout = SimulatedRollout(clock, targets.deployment)
         self._emitted: dict[str, Json] = {}  # kind → manifest as last emitted
         self._versions: dict[str, int] = {}  # kind → number of changes: its resourceVersion
@@ -106,7 +106,7 @@ class MockDeployment:
             "statefulsets": workload(targets.statefulset, created, 1, database),
             "horizontalpodautoscalers": self._autoscaler.manifest(targets.autoscaler, targets.deployment, created),
             "endpointslices": endpoint_slice(targets.service, created, addresses),
-            "persistentvolumeclaims": claim(f"data-{targets.statefulset}-0", self._claim_uid, created),
+            "persistentvolumeclaims": volume_claim(f"data-{targets.statefulset}-0", self._volume_claim_uid, created),
         }
 
     def _deployment(self, ready: int) -> Json:

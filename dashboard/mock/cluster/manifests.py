@@ -65,7 +65,7 @@ def workload(name: str, created: str, desired: int, ready: int, updated: int | N
     }
 
 
-def claim(name: str, uid: str, created: str) -> Json:
+def volume_claim(name: str, uid: str, created: str) -> Json:
     return {
         "metadata": metadata(name, uid, created),
         "spec": {"volumeName": f"pvc-{uid}"},

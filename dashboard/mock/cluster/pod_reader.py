@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 
 from dashboard.core.state.snapshot import Targets
 from dashboard.core.timestamps import rfc3339, seconds
-from dashboard.kube.pods.details import ContainerWaiting, Json, LogRequest, LogSource, PodNotFound
+from dashboard.kube.errors import ContainerWaiting, ObjectNotFound
+from dashboard.kube.pods.details import Json, LogRequest, LogSource
 from dashboard.mock.cluster.pods import COMPANION, DASHBOARD, DATABASE, SERVICE, PodKind
 
 LINE_SECONDS = 0.4  # between two lines of a log
@@ -94,7 +95,7 @@ class MockPodReader:
 
     def log(self, view: Json, request: LogRequest) -> LogSource:
         if request.previous and not (view["restarts"] and request.container == next(iter(self._kind(view).containers))):
-            raise PodNotFound(f"There is no log of a {request.container} before this one: it was not restarted.")
+            raise ObjectNotFound(f"There is no log of a {request.container} before this one: it was not restarted.")
         if request.container != "prepare" and view["phase"] == "Pending":
             raise ContainerWaiting(
                 f"The container {request.container} has not started: {view['reason'] or 'ContainerCreating'}."

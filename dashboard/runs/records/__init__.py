@@ -1,1 +1,1 @@
-"""What is kept of runs: their records, the history, the reports."""
+"""What is kept of runs: their records and the history."""

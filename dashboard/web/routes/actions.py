@@ -14,14 +14,13 @@ from flask import Blueprint, Response, abort, current_app, g, request
 from dashboard.actions.actions import Actions
 from dashboard.actions.autoscaler import SETTINGS
 from dashboard.actions.rollout import ACTIONS, UNDO, NotPossible
-from dashboard.core.errors import Changed, Denied, ExternalError, InvalidOption, NotFound, UidMismatch
-from dashboard.kube.lease import LeaseHeld
-from dashboard.runs.activity_lock import RunActive
+from dashboard.core.errors import Changed, Denied, NotFound, UidMismatch
 from dashboard.web.audit import note_change
 from dashboard.web.auth import require, who
 from dashboard.web.lookups import lookups
 from dashboard.web.problems import problem
 from dashboard.web.request_body import members
+from dashboard.web.run_problems import run_problems
 
 LONGEST_VERSION = 100  # characters of a resourceVersion
 
@@ -106,23 +105,18 @@ def _done(answer: Json) -> Response:
 
 @contextlib.contextmanager
 def _problems() -> Iterator[None]:
-    """Turn the errors of actions into problem responses."""
-    try:
-        yield
-    except InvalidOption as error:
-        abort(422, str(error))
-    except Changed as error:
-        abort(problem(409, str(error), {"changes": error.changes}))
-    except (RunActive, LeaseHeld) as error:
-        abort(problem(409, str(error), {"holder": error.holder, "run": error.run or None}))
-    except (NotPossible, UidMismatch) as error:
-        abort(problem(409, str(error)))
-    except NotFound as error:
-        abort(404, str(error))
-    except Denied as error:
-        abort(problem(403, str(error)))
-    except ExternalError as error:
-        abort(problem(502, str(error)))
+    """Turn the errors of actions into problem responses: of an object, and else those that runs have, too."""
+    with run_problems():
+        try:
+            yield
+        except Changed as error:
+            abort(problem(409, str(error), {"changes": error.changes}))
+        except (NotPossible, UidMismatch) as error:
+            abort(problem(409, str(error)))
+        except NotFound as error:
+            abort(404, str(error))
+        except Denied as error:
+            abort(problem(403, str(error)))
 
 
 def _answer(body: Json, status: int = 200) -> Response:

@@ -3,7 +3,7 @@
 import orjson
 from flask import Blueprint, Response, current_app
 
-from dashboard.runs.audit import AuditLog
+from dashboard.web.audit_log import AuditLog
 from dashboard.web.auth import require
 
 audit_log = Blueprint("audit", __name__, url_prefix="/api")

@@ -5,10 +5,11 @@ from functools import partial
 from flask import Blueprint, Response, abort, current_app, request
 
 from dashboard.kube.pods.details import Json, PodReader
-from dashboard.kube.pods.logs import LONGEST_TAIL, LogReader, LogStreams, TooManyLogs
+from dashboard.kube.pods.logs import LONGEST_TAIL
 from dashboard.kube.pods.merged_log import FollowerSlots, MergedLog, MergedRequest
 from dashboard.web.auth import require, viewer_id
 from dashboard.web.hub import Hub
+from dashboard.web.log_streams import LogStreams, TooManyLogs, ViewerConnection
 from dashboard.web.problems import problem
 from dashboard.web.query import flag, parameters, whole
 from dashboard.web.sockets.client_socket import client_socket
@@ -38,11 +39,14 @@ def merged() -> Response:
     reader: PodReader = current_app.extensions["pod_reader"]
     streams: LogStreams = current_app.extensions["log_streams"]
     slots: FollowerSlots = current_app.extensions["follower_slots"]
-    client = LogReader(client_socket(request.environ))
+    connection = ViewerConnection(client_socket(request.environ))
     viewer = viewer_id()
     try:
         stream = streams.open(
-            lambda: MergedLog(pods, reader, wanted, slots, viewer=viewer), client, follow=wanted.follow, viewer=viewer
+            lambda: MergedLog(pods, reader, wanted, slots, viewer=viewer),
+            connection,
+            follow=wanted.follow,
+            viewer=viewer,
         )
     except TooManyLogs as error:
         abort(problem(503, str(error), Retry_After=RETRY_SECONDS))

@@ -17,14 +17,15 @@ from dashboard.core.contract import (
     RevisionDiff,
 )
 from dashboard.core.deployment.revisions import number_of, unified, words
+from dashboard.kube.errors import ObjectReadError
 from dashboard.kube.objects.details import KINDS, facts, names, related_to
 from dashboard.kube.objects.reader import ObjectReader
-from dashboard.kube.pods.details import Json, PodReadError, condition, newest
+from dashboard.kube.pods.details import Json, condition, newest
 from dashboard.web.auth import require
 from dashboard.web.hub import Hub
 from dashboard.web.lookups import lookups
 from dashboard.web.query import parameters
-from dashboard.web.routes.pods import as_yaml, pod_problems
+from dashboard.web.routes.pods import as_yaml, read_problems
 
 NODE_NOTE = (
     "The dashboard may read nothing cluster-wide, and a node belongs to no namespace: this is what its pods say of it."
@@ -46,7 +47,7 @@ def details(kind: str, name: str) -> Response:
     if kind == "node":
         return _answer(_details(kind, name, None, related, note=NODE_NOTE))
     reader: ObjectReader = current_app.extensions["object_reader"]
-    with lookups().one(), pod_problems():
+    with lookups().one(), read_problems():
         found = reader.object(KINDS[kind], name)
         events = reader.events(found["metadata"]["uid"])
         revisions, note = _revisions(reader, found) if kind == "deployment" else (None, None)
@@ -89,7 +90,7 @@ def _revisions(reader: ObjectReader, deployment: Json) -> tuple[RevisionDiff | N
     """Return the two newest revisions' differences, or why there are none."""
     try:
         found = reader.replica_sets(deployment["metadata"]["uid"])
-    except PodReadError as error:
+    except ObjectReadError as error:
         return None, f"The revisions can't be compared. {error}"
     numbered = sorted(
         ((number, one) for one in found if (number := number_of(one)) is not None), key=lambda one: one[0]

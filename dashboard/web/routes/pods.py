@@ -13,21 +13,18 @@ import yaml
 from flask import Blueprint, Response, abort, current_app, request
 from msgspec import structs
 
-from dashboard.kube.pods.details import (
+from dashboard.kube.errors import (
     ContainerWaiting,
-    Json,
-    LogRequest,
-    PodNotFound,
-    PodReader,
-    PodReadError,
-    PodReadForbidden,
-    PodReadUnavailable,
-    details,
-    names,
+    ObjectNotFound,
+    ObjectReadError,
+    ObjectReadForbidden,
+    ObjectReadUnavailable,
 )
-from dashboard.kube.pods.logs import LONGEST_TAIL, LogReader, LogStreams, TextLog, TooManyLogs
+from dashboard.kube.pods.details import Json, LogRequest, PodReader, details, names
+from dashboard.kube.pods.logs import LONGEST_TAIL, TextLog
 from dashboard.web.auth import require, viewer_id
 from dashboard.web.hub import Hub
+from dashboard.web.log_streams import LogStreams, TooManyLogs, ViewerConnection
 from dashboard.web.lookups import lookups
 from dashboard.web.problems import problem
 from dashboard.web.query import flag, parameters, whole
@@ -35,11 +32,11 @@ from dashboard.web.sockets.client_socket import client_socket
 
 LONGEST_YAML = 512 << 10  # characters
 
-STATUSES: dict[type[PodReadError], int] = {
-    PodNotFound: 404,
+STATUSES: dict[type[ObjectReadError], int] = {
+    ObjectNotFound: 404,
     ContainerWaiting: 409,
-    PodReadForbidden: 403,
-    PodReadUnavailable: 502,
+    ObjectReadForbidden: 403,
+    ObjectReadUnavailable: 502,
 }
 
 pods = Blueprint("pods", __name__, url_prefix="/api/pods")
@@ -51,7 +48,7 @@ def pod(uid: str) -> Response:
     """The pod: see kube.pods.details.details; and `yaml`."""
     parameters()
     view, reader = _known(uid), _pod_reader()
-    with lookups().one(), pod_problems():
+    with lookups().one(), read_problems():
         found = reader.pod(view)
         events = reader.events(view)
     shown = details(found, events) | {"yaml": as_yaml(found)}
@@ -68,13 +65,13 @@ def log(uid: str) -> Response:
     """
     wanted = _log_request()
     view, reader = _known(uid), _pod_reader()
-    with pod_problems():
+    with read_problems():
         with lookups().one():
             wanted = _with_container(wanted, names(reader.pod(view)))
-        client = LogReader(client_socket(request.environ))
+        connection = ViewerConnection(client_socket(request.environ))
         try:
             stream = _log_streams().open(
-                lambda: TextLog(reader.log(view, wanted)), client, follow=wanted.follow, viewer=viewer_id()
+                lambda: TextLog(reader.log(view, wanted)), connection, follow=wanted.follow, viewer=viewer_id()
             )
         except TooManyLogs as error:
             abort(problem(503, str(error), Retry_After="10"))
@@ -119,10 +116,11 @@ def _known(uid: str) -> Json:
 
 
 @contextlib.contextmanager
-def pod_problems() -> Iterator[None]:
+def read_problems() -> Iterator[None]:
+    """Turn the errors of what reads objects and logs into problem responses."""
     try:
         yield
-    except PodReadError as error:
+    except ObjectReadError as error:
         abort(problem(STATUSES[type(error)], str(error)))
 
 
@@ -139,11 +137,11 @@ def _log_request() -> LogRequest:
 
 
 def _with_container(wanted: LogRequest, known: list[str]) -> LogRequest:
-    """Return the request with the pod's first container as default. Raise `PodNotFound` for an unknown one."""
+    """Return the request with the pod's first container as default. Raise `ObjectNotFound` for an unknown one."""
     if not wanted.container and known:
         return structs.replace(wanted, container=known[0])
     if wanted.container not in known:
-        raise PodNotFound(f"The pod has no such container. It has {', '.join(known)}.")
+        raise ObjectNotFound(f"The pod has no such container. It has {', '.join(known)}.")
     return wanted
 
 

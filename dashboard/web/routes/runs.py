@@ -21,13 +21,13 @@ from dashboard.runs.evidence.replay import Replay, replayed
 from dashboard.runs.evidence.store import Unkept
 from dashboard.runs.manager import RunManager
 from dashboard.runs.records.archive import UnknownRun
-from dashboard.runs.records.report import Report, file_name
 from dashboard.runs.verdict import RUNNING
 from dashboard.web.audit import SHOWN, note_change, shown
 from dashboard.web.auth import require, who
 from dashboard.web.hub import Hub
 from dashboard.web.lookups import lookups
 from dashboard.web.problems import problem
+from dashboard.web.report.report import Report, file_name
 from dashboard.web.request_body import members
 from dashboard.web.run_problems import run_problems
 
@@ -35,7 +35,6 @@ Json = dict[str, Any]
 
 REPLAY_WAIT_SECONDS = 10.0
 
-_replaying = threading.Lock()
 _ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z.-]{0,62}")
 
 log = logging.getLogger(__name__)
@@ -152,12 +151,13 @@ def _replay(run: Json) -> Replay | None:
 @contextlib.contextmanager
 def _one_replay() -> Iterator[None]:
     """Wait until no other request replays a file: a line of one may need twenty times its size of memory."""
-    if not _replaying.acquire(timeout=REPLAY_WAIT_SECONDS):
+    replaying: threading.Lock = current_app.extensions["replaying"]
+    if not replaying.acquire(timeout=REPLAY_WAIT_SECONDS):
         abort(problem(503, "Other reports are being made.", Retry_After="5"))
     try:
         yield
     finally:
-        _replaying.release()
+        replaying.release()
 
 
 def _checked(run_id: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from dashboard.app import SOURCES
+from dashboard.config import DashboardConfig
 from dashboard.core import contract, events
 from dashboard.core.objects import KINDS
 from dashboard.core.state.snapshot import Snapshot, Targets
@@ -16,12 +16,14 @@ from dashboard.mock.clock import STEP_SECONDS
 from dashboard.mock.cluster.pods import LONGEST_NAME
 from dashboard.mock.schedule import CYCLE_SECONDS
 from dashboard.mock.simulation import PAST_SECONDS, Simulation, SimulationOptions
+from dashboard.parts.cluster import source_names
 from dashboard.sources.watches import PATHS
 from tests.dashboard.stubs import STREAMS
 
 pytestmark = pytest.mark.slow  # more than an hour is simulated
 
 TARGETS = Targets("flask-mongodb", "mock", "flask", "mongodb", "flask", "flask")
+SOURCES = source_names(DashboardConfig("", "", ""), None)
 START = datetime(2026, 11, 24, 12, tzinfo=UTC)
 STEP = timedelta(seconds=STEP_SECONDS)
 

@@ -18,7 +18,7 @@ from dashboard.core.deployment.deployed import Deployed
 from dashboard.core.errors import ExternalError, NotFound, UidMismatch
 from dashboard.core.events import Event, RunUpdated
 from dashboard.kube.lease import LeaseHeld, LeaseHolder, LeaseLost
-from dashboard.kube.pods.control import ClaimIdentity, PodIdentity
+from dashboard.kube.pods.control import PodIdentity, VolumeClaimIdentity
 from dashboard.load.options import LoadBusy, LoadOptions, LoadTotals, check_rate
 from dashboard.load.schedule import Schedule
 from dashboard.runs.activity_lock import Spawn
@@ -43,10 +43,12 @@ Json = dict[str, Any]
 class FakeCluster:
     """Implements `runs.ports.Pods`, `Lease` and `History`: the database's pod, the lease and the saved runs."""
 
-    def __init__(self, clock: VirtualClock, claim: str | None = "data-mongodb-0") -> None:
+    def __init__(self, clock: VirtualClock, volume_claim: str | None = "data-mongodb-0") -> None:
         self.clock = clock
-        self.database: PodIdentity | None = PodIdentity("mongodb-0", "uid-1", "container-1", "node-1", True, claim)
-        self.volume = ClaimIdentity("claim-uid", "pv-1")
+        self.database: PodIdentity | None = PodIdentity(
+            "mongodb-0", "uid-1", "container-1", "node-1", True, volume_claim
+        )
+        self.volume = VolumeClaimIdentity("claim-uid", "pv-1")
         self.process: str | None = "process-1"
         self.documents: dict[str, tuple[str, str]] = {}  # mongod's, id → (run, sha256)
         self.kills: list[tuple[str, str]] = []
@@ -68,8 +70,8 @@ class FakeCluster:
             raise NotFound(f"There is no pod {name} now.")
         return self.database
 
-    def claim(self, name: str) -> ClaimIdentity:
-        self._raise_error("claim")
+    def volume_claim(self, name: str) -> VolumeClaimIdentity:
+        self._raise_error("volume_claim")
         return self.volume
 
     def kill(self, name: str, uid: str, mode: str) -> None:
@@ -83,7 +85,9 @@ class FakeCluster:
         if self.ignores_deletion or not self.database.ready:  # a terminating pod is not deleted again
             return
         self._starts += 1
-        new = PodIdentity(name, f"uid-{self._starts}", f"container-{self._starts}", "node-1", True, self.database.claim)
+        new = PodIdentity(
+            name, f"uid-{self._starts}", f"container-{self._starts}", "node-1", True, self.database.volume_claim
+        )
         self.database = replace(self.database, ready=False)
         self.clock.after(0.5, lambda: self._exit(None))
         self.clock.after(1.5, lambda: setattr(self, "database", replace(new, container=None, ready=False)))
@@ -419,14 +423,14 @@ class RunHarness:
     def __init__(
         self,
         *,
-        claim: str | None = "data-mongodb-0",
+        volume_claim: str | None = "data-mongodb-0",
         options: SimulationOptions | None = None,
         pods: int = 0,
         step: float = STEP,
         demos: Mapping[str, Demo] = DEMOS,
     ) -> None:
         self.clock = VirtualClock(step)
-        self.cluster = FakeCluster(self.clock, claim)
+        self.cluster = FakeCluster(self.clock, volume_claim)
         self.reader = FakeReader(self.cluster)
         self.files = FakeFiles()
         self.load = FakeLoad(self.clock)

@@ -105,7 +105,7 @@ def test_lost_documents_fail_the_run(harness: RunHarness) -> None:
 
 
 def test_empty_database_without_a_volume_fails_the_run() -> None:
-    harness = RunHarness(claim=None)
+    harness = RunHarness(volume_claim=None)
     harness.cluster.on_exit = harness.cluster.documents.clear
     run = harness.run("persistence")
     assert_ended(harness, run)
@@ -264,7 +264,7 @@ def unjudgeable(writers: FakeWriters) -> None:
         (lambda harness: setattr(harness.cluster, "database", None), "no pod mongodb-0"),
         (lambda harness: setattr(harness.cluster, "process", None), "primary"),
         (lambda harness: setattr(harness.reader, "beside", "mongodb-1"), "mongodb-1"),
-        (lambda harness: harness.cluster.errors.update(claim=NotFound("There is no claim now.")), "no claim"),
+        (lambda harness: harness.cluster.errors.update(volume_claim=NotFound("No volume claim.")), "No volume"),
         (lambda harness: setattr(harness, "configure_writers", unjudgeable), "twice"),
     ],
 )
@@ -508,7 +508,7 @@ def no_answer(harness: RunHarness, method: str, seconds: float) -> Callable[[], 
     return begin
 
 
-@pytest.mark.parametrize("method", ["pod", "claim"])
+@pytest.mark.parametrize("method", ["pod", "volume_claim"])
 @pytest.mark.parametrize(("step", "after"), [("preflight", 0.0), ("outage", 3.2)])
 def test_failed_read_of_the_pod_is_tried_again(harness: RunHarness, method: str, step: str, after: float) -> None:
     if step == "preflight":

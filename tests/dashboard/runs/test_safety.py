@@ -23,7 +23,7 @@ from dashboard.runs.lease_renewer import LeaseRenewer
 from dashboard.runs.manager import in_thread
 from dashboard.runs.manual import UidNotCurrent
 from dashboard.runs.records.record import orphaned, summary, trimmed
-from dashboard.runs.records.report import Report
+from dashboard.web.report.report import Report
 from tests.dashboard.runs.harness import HOLDER, RunHarness
 from tests.dashboard.runs.invalid_runs import INVALID_RUNS, RUN
 
@@ -55,7 +55,7 @@ class ShutdownAfterCall:
     def __init__(self, harness: RunHarness, number: int) -> None:
         self.harness, self.number, self.calls, self.actions_after = harness, number, 0, 0
         cluster = harness.cluster
-        for name in ("acquire", "pod", "claim", "renew", "holder", "load", "save", "release"):
+        for name in ("acquire", "pod", "volume_claim", "renew", "holder", "load", "save", "release"):
             self._count_call(cluster, name)
         for name in ("emit", "audit", "spawn", "new_writers"):
             self._count_call(harness, name)

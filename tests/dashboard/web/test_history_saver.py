@@ -13,8 +13,8 @@ from dashboard.core import events, objects
 from dashboard.core.state.kept import KEPT_BYTES, Kept
 from dashboard.core.timestamps import rfc3339
 from dashboard.kube.client import KubeClient
-from dashboard.runs.audit import AuditLog
 from dashboard.web import history_saver as saver_module
+from dashboard.web.audit_log import AuditLog
 from dashboard.web.history_saver import FILE, HistorySaver
 from dashboard.web.hub import Hub
 from tests.dashboard.kube.manifests import HISTORY, manifest

@@ -5,16 +5,18 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import orjson
 import pytest
 
 from dashboard.core import events, objects
 from dashboard.core.state.diff import patch
 from dashboard.web import hub as hub_module
-from dashboard.web.hub import Hub, TooManyViewers
+from dashboard.web.hub import Hub, TooManyViewers, source_of
 from tests.dashboard.stubs import TARGETS, wait_until
 
 AT = "2026-11-24T12:00:00Z"
+EVENTS = [each for each in events.Event.__subclasses__() if each.__module__ == events.__name__]  # others: the journal's
 
 
 class RecordingBroadcaster:
@@ -240,6 +242,11 @@ def test_invalid_event_is_logged_and_does_not_stop_the_hub(
     hub.put(pod("1"))
     wait_until(lambda: broadcaster.of("patch"))
     assert "could not apply an event" in caplog.text
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.__name__)
+def test_each_event_has_a_source(event: type[events.Event]) -> None:
+    assert source_of(event(**{field.name: "pods" for field in msgspec.structs.fields(event)}))
 
 
 def test_part_of_the_state_that_cannot_be_encoded_is_unchanged(

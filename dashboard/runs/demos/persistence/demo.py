@@ -10,7 +10,7 @@ from functools import partial
 from msgspec import Struct
 
 from dashboard.core.errors import ExternalError
-from dashboard.kube.pods.control import ClaimIdentity, PodIdentity
+from dashboard.kube.pods.control import PodIdentity, VolumeClaimIdentity
 from dashboard.runs.context import RunContext
 from dashboard.runs.demos.persistence.backoff import back_off
 from dashboard.runs.demos.persistence.observation import DatabaseIdentity, Kill, Observations
@@ -28,10 +28,10 @@ READY_POLL_SECONDS = 0.5
 
 
 class KillTarget(Struct, frozen=True):
-    """The database as it can be killed: its pod, its claim, and the id of its process."""
+    """The database as it can be killed: its pod, its volume claim, and the id of its process."""
 
     pod: PodIdentity
-    claim: ClaimIdentity | None
+    volume_claim: VolumeClaimIdentity | None
     process: str
 
 
@@ -99,7 +99,7 @@ class Persistence:
         target = self._context.wait_for(self._found, READY_POLL_SECONDS, self._limits["ready"])
         if self._mode == "crash" and self._wait_out_back_off(target.pod):
             target = self._context.wait_for(self._found, READY_POLL_SECONDS, self._limits["ready"])
-        volume = f"on the volume {target.claim.volume}" if target.claim else "on no persistent volume"
+        volume = f"on the volume {target.volume_claim.volume}" if target.volume_claim else "on no persistent volume"
         self._context.log(f"{target.pod.name} is Ready, {volume}")
         self._writing.try_contract()
 
@@ -121,9 +121,9 @@ class Persistence:
         target = self._target()
         if isinstance(target, str):
             return target
-        claim = target.claim
+        claim = target.volume_claim
         if claim is not None and (claim.phase != "Bound" or not claim.volume):
-            return f"The claim {target.pod.claim} is {claim.phase} and not bound to a volume."
+            return f"The claim {target.pod.volume_claim} is {claim.phase} and not bound to a volume."
         return self._writing.refusal() or target
 
     def _target(self) -> KillTarget | str:
@@ -148,7 +148,7 @@ class Persistence:
         """Kill the database for the given time, from 0. Return the id of the old process."""
         self._context.begin_step("kill")
         target = self._context.wait_for(self._target, READY_POLL_SECONDS, self._limits["target"])
-        pod, claim = target.pod, target.claim
+        pod, claim = target.pod, target.volume_claim
         mode = by_turns(self._mode, number)
         self._context.confirm_lease()
         self._kills.append(Kill(mode, self._context.clock.monotonic(), _identity(pod, claim)))
@@ -203,9 +203,9 @@ class Persistence:
 
     # Evidence
 
-    def _identify(self) -> tuple[PodIdentity, ClaimIdentity | None]:
+    def _identify(self) -> tuple[PodIdentity, VolumeClaimIdentity | None]:
         pod = self._pods.pod(self._pod)
-        return pod, self._pods.claim(pod.claim) if pod.claim else None
+        return pod, self._pods.volume_claim(pod.volume_claim) if pod.volume_claim else None
 
     def _silence(self) -> str:
         """Return why no primary answers, as sentences to append, or ""."""
@@ -225,6 +225,6 @@ class Persistence:
         return self._context.clock.monotonic() - killed.at
 
 
-def _identity(pod: PodIdentity, claim: ClaimIdentity | None) -> DatabaseIdentity:
+def _identity(pod: PodIdentity, claim: VolumeClaimIdentity | None) -> DatabaseIdentity:
     claimed = (claim.uid, claim.volume) if claim else (None, None)
     return DatabaseIdentity(pod.uid, pod.container, pod.node, *claimed)

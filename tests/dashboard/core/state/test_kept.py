@@ -29,7 +29,7 @@ from dashboard.core.state.kept import (
     encode,
 )
 from dashboard.core.timeline.timeline import ENTRIES
-from dashboard.runs.audit import KEPT, KEPT_DENIED, LONGEST, NAME_LENGTH
+from dashboard.web.audit_log import KEPT, KEPT_DENIED, LONGEST, NAME_LENGTH
 
 T0 = 1_764_000_000.0
 AT = "2026-11-24T12:00:00.000Z"

@@ -10,7 +10,7 @@ from dashboard.core.errors import ExternalError, NotFound, UidMismatch
 from dashboard.kube.client import Configuration, KubeClient
 from dashboard.kube.event_recorder import EventRecorder
 from dashboard.kube.lease import KubeLease
-from dashboard.kube.pods.control import CRASH, GRACEFUL, ClaimIdentity, PodControl, PodIdentity
+from dashboard.kube.pods.control import CRASH, GRACEFUL, PodControl, PodIdentity, VolumeClaimIdentity
 from dashboard.kube.pods.crash import CrashClient
 from dashboard.runs import ports
 from dashboard.runs.records.history import ConfigMapHistory
@@ -50,7 +50,7 @@ class StubCrashHandler(StubHandler):
 
 def test_identity_of_a_pod(pods: PodControl) -> None:
     assert pods.pod("mongodb-0") == PodIdentity(
-        "mongodb-0", "uid-1", "a1b2", "node", ready=True, claim="data-mongodb-0"
+        "mongodb-0", "uid-1", "a1b2", "node", ready=True, volume_claim="data-mongodb-0"
     )
 
 
@@ -66,7 +66,7 @@ def test_times_of_mongods_last_restart(object_api: ObjectApi, pods: PodControl) 
 
 def test_volume_without_a_claim(object_api: ObjectApi, pods: PodControl) -> None:
     object_api.put(POD, pod(volumes=[{"name": "data", "emptyDir": {}}]))
-    assert pods.pod("mongodb-0").claim is None
+    assert pods.pod("mongodb-0").volume_claim is None
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_claim_of_mongods_data_directory(
     }
     volumes = [{"name": name, "persistentVolumeClaim": {"claimName": f"claim-{name}"}} for name in mounts]
     object_api.put(POD, pod(containers=[{"name": "other"}, mongod], volumes=volumes))
-    assert pods.pod("mongodb-0").claim == expected
+    assert pods.pod("mongodb-0").volume_claim == expected
 
 
 def test_another_database_has_its_own_container_and_directory(
@@ -107,7 +107,7 @@ def test_another_database_has_its_own_container_and_directory(
     object_api.put(POD, made)
     control = PodControl(clients, NAMESPACE, container="postgres", data="/var/lib/postgresql/data")
     found = control.pod("mongodb-0")
-    assert (found.container, found.claim) == ("2", "claim")
+    assert (found.container, found.volume_claim) == ("2", "claim")
 
 
 def test_new_pod_has_no_container_and_no_node(object_api: ObjectApi, pods: PodControl) -> None:
@@ -124,16 +124,16 @@ def test_terminating_pod_is_not_ready(object_api: ObjectApi, pods: PodControl) -
 
 
 def test_identity_of_a_claim(object_api: ObjectApi, pods: PodControl) -> None:
-    assert pods.claim("data-mongodb-0") == ClaimIdentity("claim-1", "pv-1", "Bound")
+    assert pods.volume_claim("data-mongodb-0") == VolumeClaimIdentity("claim-1", "pv-1", "Bound")
     object_api.put(CLAIM, claim() | {"spec": {}, "status": {}})
-    assert pods.claim("data-mongodb-0") == ClaimIdentity("claim-1", None, "Pending")
+    assert pods.volume_claim("data-mongodb-0") == VolumeClaimIdentity("claim-1", None, "Pending")
 
 
 def test_missing_objects_raise_not_found(pods: PodControl) -> None:
     with pytest.raises(NotFound, match=f"mongodb-1 .* {NAMESPACE}"):
         pods.pod("mongodb-1")
-    with pytest.raises(NotFound, match="data-mongodb-1"):
-        pods.claim("data-mongodb-1")
+    with pytest.raises(NotFound, match="no volume claim data-mongodb-1"):
+        pods.volume_claim("data-mongodb-1")
 
 
 def test_pod_is_deleted_with_its_uid_and_its_own_grace_period(object_api: ObjectApi, pods: PodControl) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from dashboard.kube.errors import ContainerWaiting, ObjectNotFound, ObjectReadError, ObjectReadUnavailable
 from dashboard.kube.pods import merged_log
-from dashboard.kube.pods.details import ContainerWaiting, LogRequest, PodNotFound, PodReadError, PodReadUnavailable
+from dashboard.kube.pods.details import LogRequest
 from dashboard.kube.pods.logs import LONGEST_TAIL
 from dashboard.kube.pods.merged_log import LINES_A_SECOND, Budget, FollowerSlots, MergedLog, MergedRequest
 from tests.dashboard.stubs import wait_until
@@ -41,7 +42,7 @@ class WrittenLog:
 class WrittenReader:
     """A pod reader. `logs` has what the requests for each container's log get, in order."""
 
-    def __init__(self, **logs: list[WrittenLog | PodReadError]) -> None:
+    def __init__(self, **logs: list[WrittenLog | ObjectReadError]) -> None:
         self.logs = logs
         self.requests: list[LogRequest] = []
         self.looked_up: list[str] = []  # uids
@@ -59,7 +60,7 @@ class WrittenReader:
         self.requests.append(asked)
         answers = self.logs[asked.container]
         answer = answers.pop(0) if answers else WrittenLog()
-        if isinstance(answer, PodReadError):
+        if isinstance(answer, ObjectReadError):
             raise answer
         return answer
 
@@ -182,8 +183,10 @@ def test_log_says_that_its_pod_is_gone() -> None:
     reading.close()
 
 
-@pytest.mark.parametrize(("error", "state"), [(ContainerWaiting("no"), "waiting"), (PodReadUnavailable("no"), "away")])
-def test_passing_error_is_told_and_tried_again(error: PodReadError, state: str) -> None:
+@pytest.mark.parametrize(
+    ("error", "state"), [(ContainerWaiting("no"), "waiting"), (ObjectReadUnavailable("no"), "away")]
+)
+def test_passing_error_is_told_and_tried_again(error: ObjectReadError, state: str) -> None:
     reading = Reading(WrittenReader(app=[error, WrittenLog(line(1, "one"))]))
     wait_until(lambda: reading.texts() == ["one"])
     assert reading.states() == [state, "live"]
@@ -191,7 +194,7 @@ def test_passing_error_is_told_and_tried_again(error: PodReadError, state: str) 
 
 
 def test_lasting_error_ends_the_source() -> None:
-    reader = WrittenReader(app=[PodNotFound("no"), WrittenLog(line(1, "one"))])
+    reader = WrittenReader(app=[ObjectNotFound("no"), WrittenLog(line(1, "one"))])
     reading = Reading(reader)
     wait_until(lambda: reading.states() == ["gone"])
     wait_until(reading.slots.take)

@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 from dashboard.core.errors import ExternalError
 from dashboard.runs.demos.registry import DEMOS
 from dashboard.runs.records.record import RUNS
-from dashboard.runs.records.report import Report
+from dashboard.web.report.report import Report
 from tests.dashboard.runs.demos.third import DEMO
 from tests.dashboard.runs.finished_run import metrics
 from tests.dashboard.runs.harness import RunHarness

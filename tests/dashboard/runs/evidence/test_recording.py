@@ -15,7 +15,7 @@ from dashboard.runs.evidence.file import Unreadable
 from dashboard.runs.evidence.replay import MOST_BYTES, MOST_OBJECTS, Replay, replayed
 from dashboard.runs.evidence.store import Unkept
 from dashboard.runs.records.archive import UnknownRun
-from dashboard.runs.records.report import Report
+from dashboard.web.report.report import Report
 from tests.dashboard.runs.evidence.recorded import lines_of, numbers
 from tests.dashboard.runs.harness import FakeWriters, RunHarness
 
@@ -127,7 +127,7 @@ def test_unknown_run_has_no_file(harness: RunHarness) -> None:
 
 def test_report_after_a_restart_has_its_charts(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     harness = RunHarness(step=0.25)
-    monkeypatch.setattr("dashboard.runs.records.report.now", harness.clock.now)
+    monkeypatch.setattr("dashboard.web.report.report.now", harness.clock.now)
     run = harness.run("autoscale")
     restarted = harness.new_manager(harness.clock, harness.spawn)
     restarted._archive.sync()

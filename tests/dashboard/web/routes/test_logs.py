@@ -8,8 +8,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from dashboard.kube.pods.logs import MOST_OF_A_VIEWER, LogStreams
 from dashboard.mock.cluster.pod_reader import MockPodReader
+from dashboard.web.log_streams import MOST_OF_A_VIEWER, LogStreams
 from tests.dashboard.stubs import AS_VIEWER, TARGETS
 from tests.dashboard.web.routes.test_pods import NOW, view
 

@@ -3,10 +3,7 @@
 import contextlib
 import functools
 import re
-import socket
 import threading
-import time
-from collections.abc import Iterable, Iterator
 from functools import partial
 from http.client import IncompleteRead
 from typing import Any
@@ -21,10 +18,12 @@ from werkzeug.test import TestResponse
 
 from dashboard.kube.client import KubeClient
 from dashboard.kube.pods import logs
-from dashboard.kube.pods.details import LogRequest, PodReadUnavailable, details, names, newest
-from dashboard.kube.pods.logs import LogReader, LogStreams, whole_lines
+from dashboard.kube.pods.details import LogRequest, details, names, newest
+from dashboard.kube.pods.logs import whole_lines
 from dashboard.kube.pods.reader import KubePodReader
 from dashboard.mock.cluster.pod_reader import MockPodReader
+from dashboard.web import log_streams
+from dashboard.web.log_streams import LogStreams
 from dashboard.web.lookups import Lookups
 from dashboard.web.routes.pods import as_yaml
 from tests.dashboard.kube.stubs import NAMESPACE, Json, StubApi
@@ -243,9 +242,7 @@ class TestLog:
     def test_error_of_the_api_server_has_a_status_and_the_cause(
         self, real_pods: PodSetup, client: FlaskClient, api: StubApi, code: int, message: str, status: int, cause: str
     ) -> None:
-        api.scripts[LOG] = [
-            {"query": {}, "status": code, "body": {"kind": "Status", "code": code, "message": message}}
-        ]
+        api.scripts[LOG] = [{"query": {}, "status": code, "body": {"kind": "Status", "code": code, "message": message}}]
         found, detail = problem(get(client, "uid-1/log?follow=true"))
         assert found == status and cause in detail
         assert len(real_pods.app.extensions["log_streams"]) == 0
@@ -291,90 +288,6 @@ class TestLog:
         reader.join(30)
         assert not reader.is_alive()
         assert problem(get(client, "uid-1/log"))[0] == 503
-
-
-class StubLog:
-    """A log with given pieces, which is then silent until it is closed."""
-
-    def __init__(self, pieces: Iterable[bytes] = ()) -> None:
-        self.closed = threading.Event()
-        self._pieces = pieces
-
-    def pieces(self) -> Iterator[bytes]:
-        yield from self._pieces
-        self.closed.wait(60)
-
-    def close(self) -> None:
-        self.closed.set()
-
-
-class TestLogStreams:
-    def test_silent_log_has_a_heartbeat(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(logs, "HEARTBEAT_SECONDS", 0.01)
-        monkeypatch.setattr(logs, "POLL_SECONDS", 0.01)
-        lines = LogStreams().open(StubLog, LogReader(None), follow=True).lines()
-        assert [next(lines), next(lines), next(lines)] == [b"\n"] * 3
-        lines.close()  # type: ignore[attr-defined]
-
-    def test_log_that_is_not_followed_has_no_heartbeat(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(logs, "POLL_SECONDS", 0.01)
-        monkeypatch.setattr(logs, "LONGEST_SECONDS", 0.1)
-        stream = LogStreams().open(lambda: StubLog([b"a\n"]), LogReader(None), follow=False)
-        wait_until(lambda: not stream._pieces.empty())
-        lines = list(stream.lines())
-        assert lines[0] == b"a\n" and b"\n" not in lines
-
-    def test_stream_ends_at_the_limit(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(logs, "POLL_SECONDS", 0.01)
-        monkeypatch.setattr(logs, "LONGEST_SECONDS", 0.05)
-        log = StubLog()
-        *_, last = LogStreams().open(lambda: log, LogReader(None), follow=True).lines()
-        assert log.closed.is_set()
-        assert b"limit" in last
-
-    def test_closed_connection_ends_the_stream_of_a_silent_log(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(logs, "POLL_SECONDS", 0.01)
-        server, client = socket.socketpair()
-        log = StubLog()
-        lines = LogStreams().open(lambda: log, LogReader(server), follow=True).lines()
-        assert next(lines) == b"\n"
-        client.close()
-        assert list(lines) == []
-        assert log.closed.is_set()
-        server.close()
-
-    def test_stop_closes_the_connection_of_a_reader_that_does_not_read(self) -> None:
-        server, client = socket.socketpair()
-        streams = LogStreams()
-        streams.open(StubLog, LogReader(server), follow=True)
-        streams.stop()
-        assert client.recv(1) == b""
-        client.close()
-        server.close()
-
-    def test_log_is_not_read_ahead_of_a_slow_reader(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(logs, "POLL_SECONDS", 0.01)
-        pieces: list[bytes] = []
-
-        def endless() -> Iterator[bytes]:
-            while True:
-                pieces.append(b"line\n")
-                yield pieces[-1]
-
-        stream = LogStreams().open(lambda: StubLog(endless()), LogReader(None), follow=True)
-        wait_until(lambda: len(pieces) >= logs.PIECES)
-        time.sleep(0.05)
-        assert len(pieces) <= logs.PIECES + 2
-        stream.close()
-
-    def test_stream_whose_log_fails_to_open_is_released(self) -> None:
-        def fail() -> StubLog:
-            raise PodReadUnavailable("no")
-
-        streams = LogStreams(1)
-        for _ in range(2):
-            with pytest.raises(PodReadUnavailable):
-                streams.open(fail, LogReader(None), follow=True)
 
 
 class TestWholeLines:
@@ -499,12 +412,12 @@ class TestLogOfTheProcess:
         assert all(line.endswith(b"\n") for line in lines)
 
     def test_stream_is_released_after_its_reader_has_left(self, dashboard: DashboardProcess) -> None:
-        for _ in range(3 * logs.MOST):
+        for _ in range(3 * log_streams.MOST):
             wait_until(lambda: can_follow_log(dashboard))
 
     def test_process_exits_while_logs_are_followed(self) -> None:
         with DashboardProcess(viewers=4) as own:
-            responses = [follow_log(own) for _ in range(logs.MOST_OF_A_VIEWER)]
+            responses = [follow_log(own) for _ in range(log_streams.MOST_OF_A_VIEWER)]
             own.process.terminate()
             assert own.process.wait(60) == 0
         for response in responses:

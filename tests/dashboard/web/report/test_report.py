@@ -12,7 +12,7 @@ from playwright.sync_api import Browser
 
 from dashboard.runs.demos.persistence.verdict import UNREAD_SCOPE
 from dashboard.runs.demos.registry import DEMOS
-from dashboard.runs.records.report import Report
+from dashboard.web.report.report import Report
 from tests.dashboard.runs.finished_run import T0, Json, metrics, persistence_run, timestamp
 
 MARKUP = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'&</style>"

@@ -1,6 +1,6 @@
 """Charts: the geometry of scales, gaps and steps, and the labels."""
 
-from dashboard.runs.records.chart import HEIGHT, LEFT, RIGHT, WIDTH, Points, Span, chart, clock, figure, scale
+from dashboard.web.report.chart import HEIGHT, LEFT, RIGHT, WIDTH, Points, Span, chart, clock, figure, scale
 
 SPAN = Span(0.0, 100.0, 0.0)
 

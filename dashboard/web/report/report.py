@@ -18,8 +18,8 @@ from dashboard.clock import now
 from dashboard.core.timestamps import seconds
 from dashboard.runs.demo import Demo, Field
 from dashboard.runs.demos.registry import DEMOS
-from dashboard.runs.records import chart
-from dashboard.runs.records.chart import Chart, Span, figure
+from dashboard.web.report import chart
+from dashboard.web.report.chart import Chart, Span, figure
 
 BEFORE, AFTER = 10.0, 5.0  # seconds that the charts show around the run
 LISTED = 100  # items at most, of a list in the evidence

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dashboard.core.events import ActionRecorded
-from dashboard.runs.audit import EVENTS, KEPT, KEPT_DENIED, AuditLog
+from dashboard.web.audit_log import EVENTS, KEPT, KEPT_DENIED, AuditLog
 from tests.dashboard.stubs import Emitted
 
 POD = {"kind": "Pod", "name": "mongodb-0", "uid": "u1"}

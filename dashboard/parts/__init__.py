@@ -1,0 +1,1 @@
+"""What the application is made of, with a cluster (`cluster`) or simulated (`mock`)."""

@@ -1,0 +1,1 @@
+"""The report of an ended run, as a file for programs and a page for people."""
