@@ -114,7 +114,7 @@ export class DocumentsView {
 
   // The dialog is loaded when it opens.
   async #change(kind, id) {
-    const { openDialog } = await import("./changeDialog.js");
+    const { openDialog } = await import("./documentDialog.js");
     openDialog({ kind, id, address: this.#address, onChanged: (isGone, isOwn) => this.#onChanged(id, isGone, isOwn) });
   }
 
