@@ -3,13 +3,12 @@
 import { html, nothing } from "../lib/vendor.js";
 import { keepFocus } from "../lib/focus.js";
 import { count, formatElapsed, milliseconds, plural, rate, secondsSince, timeOfDay } from "../text/format.js";
+import { MOST_RATE, MOST_SECONDS } from "../api/limits.js";
 import { Mutation } from "../api/mutation.js";
 import { panel } from "../lib/panel.js";
 import { Restart, restartTitle } from "./restart.js";
 import { isRunning, restartBlockedReason } from "../demos/runs.js";
 
-const MOST_RATE = 2_000; // the server's limits
-const MOST_SECONDS = 1_800;
 const BLOCKED = "actions-blocked"; // the id of the text that says why nothing can be started
 
 export function actions(names, redraw, changes) {
