@@ -1,4 +1,4 @@
-"""Requests to the data service, one connection each.
+"""Requests to the service that is proved, one connection each.
 
 Keep-alive would tie the dashboard to one pod, and a write on a connection that the pod has just closed would have an
 unknown outcome.

@@ -153,8 +153,9 @@ class Writers(Protocol):
         """Write one last document after `stop`. Return whether it was acknowledged."""
 
     def read(self, cancelled: Event) -> Mapping[str, str]:
-        """Read this run's documents through GET /proofs, page by page: id → sha256, computed from the received payload.
-        Retry each page for a while. Raise `ExternalError` if that fails or `cancelled` is set."""
+        """Read this run's documents through the service, by its search or, without one, by id: id → sha256, computed
+        from the received payload. Try each request again for a while. Raise `ExternalError` if that fails or
+        `cancelled` is set."""
 
 
 class Reader(Protocol):

@@ -14,7 +14,6 @@ LEFT_OUT = {
     "make test": "takes hours on an emulated machine",
     "PROVE_TOKEN=": "has a placeholder for the token; `make prove` runs the same command",
     "ab ": "a load of 90 s says nothing on an emulated machine",
-    "siege ": "a load of 90 s says nothing on an emulated machine",
 }
 PATIENCE = 20  # an emulated processor is about 8 times slower, and shares the real one
 LIMITS = {"make up": 90 * MINUTE, "make prove": 90 * MINUTE}

@@ -9,7 +9,7 @@ const ENTRIES = [
   entry("1", "change", "good", "flask-1 Ready after 3 s", { kind: "Pod", name: "flask-1", uid: "u1" }),
   entry("2", "event", "off", "Started mongodb-0/mongod: Container started", { kind: "Pod", name: "mongodb-0", uid: "u2" }),
   entry("3", "event", "warn", "Unhealthy mongodb-0/mongod: Readiness probe failed", { kind: "Pod", name: "mongodb-0", uid: "u2" }),
-  entry("4", "change", "bad", "Mongo does not answer"),
+  entry("4", "change", "bad", "MongoDB does not answer"),
 ];
 const ids = (filter, text) => select(ENTRIES, filter, text).map(({ id }) => id).join("");
 

@@ -15,6 +15,7 @@ function table(subject, rows) {
 describe("durations", () => {
   table(format.duration, [[0, "0.0 s"], [0.44, "0.4 s"], [9.9, "9.9 s"], [9.96, "9 s"], [59.9, "59 s"], [-2, "0.0 s"], [null, "—"]]);
   table(format.wholeDuration, [[0.9, "0 s"], [60, "1 min"], [3_599, "59 min"], [7_500, "2 h 05"], [200_000, "2 d"], [Number.NaN, "—"]]);
+  table(format.milliseconds, [[0.44, "0.4 ms"], [9.96, "10 ms"], [412.3, "412 ms"], [999.7, "1.0 s"], [12_345, "12 s"], [null, "—"]]);
 
   test("an age is measured against the given time", () => {
     assert.equal(format.secondsSince("2026-01-01T00:00:00Z", Date.parse("2026-01-01T00:01:30Z")), 90);

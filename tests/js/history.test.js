@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { beforeEach, describe, test } from "node:test";
 
-import { append, columnsOf, downsample, merge, trim } from "../../static/js/feed/columns.js";
+import { append, COARSE_SECONDS, columnsOf, downsample, FINE_SECONDS, KEEP_SECONDS, merge, trim } from "../../static/js/feed/columns.js";
 import { MetricsHistory } from "../../static/js/feed/history.js";
+import { SPARKLINE_POINTS, STEPS, TABLES } from "../../static/js/feed/pointStore.js";
 
 const T0 = 1_764_000_000; // a whole minute
 const cpu = (...times) => ({ at: times.map((time) => T0 + time), percent: times });
@@ -48,6 +50,18 @@ const wake = async () => {
   pauses.shift()[0]();
   await settle();
 };
+
+test("the page keeps the server's tables at the server's resolution", () => {
+  const kept = {
+    tables: TABLES,
+    steps: [...STEPS],
+    fine_seconds: FINE_SECONDS,
+    coarse_seconds: COARSE_SECONDS,
+    kept_seconds: KEEP_SECONDS,
+    sparkline_points: SPARKLINE_POINTS,
+  };
+  assert.deepEqual(kept, JSON.parse(readFileSync(new URL("../cases/history.json", import.meta.url), "utf8")));
+});
 
 describe("the history", () => {
   test("has empty columns at first", () => {

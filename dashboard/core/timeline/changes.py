@@ -165,7 +165,7 @@ class ChangeDetector:
     def _sources(self, sources: Json, at: str) -> Iterator[Entry]:
         """Yield the sources that stopped or resumed, several in one entry: they mostly share the cause.
 
-        Mongo is left out: its state has entries of its own.
+        MongoDB is left out: its state has entries of its own.
         """
         known = {name: source for name, source in sources.items() if source["as_of"] and name != "mongo"}
         lost = {n: s for n, s in known.items() if s["state"] != "live" and n not in self._away}
@@ -223,7 +223,7 @@ def _claims(before: list[Json], after: list[Json], at: str) -> Iterator[Entry]:
 
     for uid, claim in old.items():
         if uid not in new:
-            lost = ("deleted: Mongo has lost the data on it", "claim gone") if claim["of_database"] else ("deleted",)
+            lost = ("deleted: the database lost the data on it", "claim gone") if claim["of_database"] else ("deleted",)
             yield entry("warn", claim, *lost)
     for uid, claim in new.items():
         was = old.get(uid)
@@ -246,12 +246,12 @@ def _mongo(was: Json, now: Json, source: Json) -> Iterator[Entry]:
     lasted = span(seconds(now["since"]) - seconds(was["since"]))
     if now["state"] == "down":
         why = f": {plain(source['error'], REASON_LENGTH)}" if source.get("error") else ""
-        yield Entry(now["since"], "bad", f"Mongo does not answer{why}", None, "mongod down")
+        yield Entry(now["since"], "bad", f"MongoDB does not answer{why}", None, "mongod down")
     elif was["state"] == "down":
         again = "again " if was["version"] else ""
-        yield Entry(now["since"], "good", f"Mongo answers {again}after {lasted}", None, "mongod up")
+        yield Entry(now["since"], "good", f"MongoDB answers {again}after {lasted}", None, "mongod up")
     else:
-        yield Entry(now["since"], "warn", "Mongo was briefly unavailable", None, "mongod blip")
+        yield Entry(now["since"], "warn", "MongoDB was briefly unavailable", None, "mongod blip")
 
 
 def _losses(lost: dict[str, Json]) -> Iterator[Entry]:

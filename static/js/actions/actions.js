@@ -2,14 +2,13 @@
 
 import { html, nothing } from "../lib/vendor.js";
 import { keepFocus } from "../lib/focus.js";
-import { count, duration, formatElapsed, plural, rate, secondsSince, timeOfDay } from "../text/format.js";
+import { count, formatElapsed, milliseconds, plural, rate, secondsSince, timeOfDay } from "../text/format.js";
+import { MOST_RATE, MOST_SECONDS } from "../api/limits.js";
 import { Mutation } from "../api/mutation.js";
 import { panel } from "../lib/panel.js";
 import { Restart, restartTitle } from "./restart.js";
 import { isRunning, restartBlockedReason } from "../demos/runs.js";
 
-const MOST_RATE = 2_000; // the server's limits
-const MOST_SECONDS = 1_800;
 const BLOCKED = "actions-blocked"; // the id of the text that says why nothing can be started
 
 export function actions(names, redraw, changes) {
@@ -94,11 +93,6 @@ function figures(/** @type {contract.LoadView} */ load, now) {
   return html`<p class="text-muted">${summary(load)}</p>
     <dl class="load-figures">${entries.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
     ${load.dropped ? html`<p class="text-muted">${plural(load.dropped, "request")} not sent: the limit of concurrent requests was reached.</p>` : nothing}`;
-}
-
-function milliseconds(value) {
-  if (value === null) return "—";
-  return duration(value / 1_000).replace(/^0\.0 s$/, `${count(Math.round(value))} ms`);
 }
 
 function summary(/** @type {contract.LoadView} */ { rate: perSecond, duration: seconds, by, started }) {

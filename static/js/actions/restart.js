@@ -12,7 +12,7 @@ const MODES = [
 
 // The action's name: with MongoDB's contents, or of another application's database.
 export function restartTitle(/** @type {contract.State} */ { sources }) {
-  return sources.mongo ? "Restart Mongo" : "Restart database";
+  return sources.mongo ? "Restart MongoDB" : "Restart database";
 }
 
 export class Restart {

@@ -1,7 +1,7 @@
 // The deployment as tiles: Service → pods → database → volume.
 
 import { guard, html, nothing, repeat } from "../lib/vendor.js";
-import { binary, count, cpu, plural, podSuffix, rate, secondsSince, share, wholeDuration } from "../text/format.js";
+import { binary, count, cpu, milliseconds, plural, podSuffix, rate, secondsSince, share, wholeDuration } from "../text/format.js";
 import { icon, status } from "../lib/icons.js";
 import { objectHash } from "../text/objects.js";
 import { absent, panel } from "../lib/panel.js";
@@ -231,11 +231,6 @@ function meterStyle(used, request, whole) {
   const part = (n) => (whole && n !== null ? Math.min(1, n / whole) : 0);
   const mark = request !== null && request < whole ? part(request) : -1; // no mark where the request is the limit
   return `--part: ${part(used).toFixed(4)}; --mark: ${mark.toFixed(4)}`;
-}
-
-function milliseconds(ms) {
-  if (ms === null || ms === undefined) return "—";
-  return `${ms < 9.95 ? ms.toFixed(1) : count(Math.round(ms))} ms`;
 }
 
 function fact(name, value) {

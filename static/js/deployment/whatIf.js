@@ -1,11 +1,9 @@
 // What the autoscaler would do in another situation, or with other settings. The server computes it.
 
 import { html, nothing } from "../lib/vendor.js";
+import { MOST_PODS, MOST_USAGE } from "../api/limits.js";
 import { request } from "../api/request.js";
 import { findings, sentence, unbroken } from "./autoscaler.js";
-
-const MOST_PODS = 10_000; // the server's limits
-const MOST_USAGE = 100_000;
 
 export class WhatIf {
   #redraw;

@@ -1,4 +1,4 @@
-// Mongo's contents: its size, the newest documents as they arrive, and pages of all others. Every document is shown as text.
+// MongoDB's contents: its size, the newest documents as they arrive, and pages of all others. Every document is shown as text.
 
 import { html, nothing, repeat } from "../lib/vendor.js";
 import { bytes, plural, rate, shortId, timeOfDay } from "../text/format.js";
@@ -59,7 +59,7 @@ export class DocumentsView {
     const newIds = mongo ? this.#arrivals.update(mongo.newest ?? [], now) : new Set();
     return html`${panel({
       id: "documents",
-      title: "Mongo contents",
+      title: "MongoDB contents",
       aside: mongo ? summary(this.#collection, mongo) : "",
       state,
       kinds: ["mongo"],
@@ -114,7 +114,7 @@ export class DocumentsView {
 
   // The dialog is loaded when it opens.
   async #change(kind, id) {
-    const { openDialog } = await import("./changeDialog.js");
+    const { openDialog } = await import("./documentDialog.js");
     openDialog({ kind, id, address: this.#address, onChanged: (isGone, isOwn) => this.#onChanged(id, isGone, isOwn) });
   }
 
@@ -212,8 +212,8 @@ function summary(collection, /** @type {contract.MongoView} */ { count: document
 }
 
 function noDocuments(/** @type {contract.MongoView} */ mongo, canInsert, address) {
-  if (!mongo) return empty("Mongo has not answered yet", "Its documents appear here once it does.", "half");
-  if (mongo.state === "down") return empty("Mongo does not answer", "Its documents appear here once it does again.", "warning");
+  if (!mongo) return empty("MongoDB has not answered yet", "Its documents appear here once it does.", "half");
+  if (mongo.state === "down") return empty("MongoDB does not answer", "Its documents appear here once it does again.", "warning");
   const example = `curl -X POST -H "Content-Type: application/json" -d '{"key":"value"}' ${address}`;
   return empty("No documents yet", html`${canInsert ? "Insert or post one" : "Post one"}, and it appears here at once: <code class="example">${example}</code>`);
 }

@@ -14,16 +14,16 @@ const MOST_SHOWN = 200_000; // characters; a copy has all of them
 // `isNew` and `isOwn` highlight the row; `isKept` marks a row that stays only because it is open.
 export function documentRow(row, now, openRows, { isNew = false, isOwn = false, isKept = false } = {}) {
   const entry = openRows.get(row);
-  const age = ago(row.inserted, now);
+  const inserted = age(row.inserted, now);
   const detailId = `document ${keyOf(row)}`.replaceAll(/\W/g, "-");
-  return guard([row, age, entry, entry?.text, entry?.problem, isNew, isOwn, isKept], () => html`<tr
+  return guard([row, inserted, entry, entry?.text, entry?.problem, isNew, isOwn, isKept], () => html`<tr
       data-document=${row.id}
       data-arrived=${isNew ? "" : nothing}
       data-own=${isOwn ? "" : nothing}
       data-open=${entry ? "" : nothing}
       @click=${(event) => event.target.closest("button") ?? openRows.toggle(row)}
     >
-      <td><time datetime=${row.inserted ?? nothing} title=${timeOfDay(row.inserted)}>${age}</time></td>
+      <td><time datetime=${row.inserted ?? nothing} title=${timeOfDay(row.inserted)}>${inserted}</time></td>
       <td class="mono" title=${row.id.slice(0, LINE_LENGTH)}>${shortId(row.id)}</td>
       <td>
         <div class="document-line">
@@ -72,7 +72,7 @@ function changeButtons(id, onChange) {
     <button type="button" class="button button-small" data-kind="danger" data-operator aria-haspopup="dialog" @click=${() => onChange("delete", id)}>Delete…</button>`;
 }
 
-function ago(inserted, now) {
+function age(inserted, now) {
   const seconds = secondsSince(inserted, now);
   if (seconds === null) return "—";
   return `${seconds < 9.95 ? duration(seconds) : wholeDuration(seconds)} ago`;

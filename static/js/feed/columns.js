@@ -1,8 +1,8 @@
 // Points in columns of equal length, {at: [times, ascending], figure: [numbers, null where there is none]}, changed in place.
 
-const FINE_SECONDS = 3_700; // an hour and a little more
-const COARSE_SECONDS = 60;
-const KEEP_SECONDS = 12 * 3_600;
+export const FINE_SECONDS = 3_700; // an hour and a little more
+export const COARSE_SECONDS = 60;
+export const KEEP_SECONDS = 12 * 3_600;
 
 export function columnsOf(names) {
   return Object.fromEntries(["at", ...names].map((name) => [name, []]));

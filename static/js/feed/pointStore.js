@@ -1,17 +1,18 @@
-// The charts' points in memory: one table for each source, and each pod's CPU samples. Adding a point twice changes nothing.
+// The charts' points in memory: one table for each source, and each pod's CPU samples. Adding a point twice changes nothing. The
+// tables and their resolution are the server's (dashboard/core/state/history.py), as tests/cases/history.json has them.
 
 import { append, columnsOf, downsample, dropBetween, indexAfter, lastTime, merge, trim } from "./columns.js";
 
-const TABLES = {
+export const TABLES = {
   traffic: ["requests", "errors", "p50_ms", "p99_ms"],
   load: ["offered", "achieved", "errors", "p50_ms", "p99_ms"],
   cpu: ["percent"],
   replicas: ["desired", "ready"],
 };
-const STEPS = new Set(["replicas"]); // tables whose figures hold until the next point
+export const STEPS = new Set(["replicas"]); // tables whose figures hold until the next point
 
 const MOST_POINTS = 5_000; // in a table: an hour of seconds, half a day of minutes, and a margin so that it is seldom cut
-const SPARKLINE_POINTS = 60;
+export const SPARKLINE_POINTS = 60;
 const INSTANT_SECONDS = 0.001;
 
 export class PointStore {

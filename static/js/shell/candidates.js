@@ -13,7 +13,7 @@ const PARTS = [
   ["charts", "Metrics"],
   ["autoscaler", "Autoscaler"],
   ["actions", "Actions: trigger load, restart the database, restart the service or undo it, change the autoscaler"],
-  ["documents", "Mongo contents"],
+  ["documents", "MongoDB contents"],
   ["timeline", "Timeline"],
   ["sources", "Sources"],
 ];

@@ -22,6 +22,13 @@ export function wholeDuration(seconds) {
   return `${Math.floor(s / 86_400)} d`;
 }
 
+// A latency: "0.4 ms", "412 ms", "1.2 s".
+export function milliseconds(ms) {
+  if (ms === null || ms === undefined) return NONE;
+  if (ms >= 999.5) return duration(ms / 1_000);
+  return `${ms < 9.95 ? ms.toFixed(1) : Math.round(ms)} ms`;
+}
+
 // "4.2 s", "41 s", "2:05 min", with a no-break space. `whole` leaves out the tenths, which would flicker while something runs.
 export function formatElapsed(s, whole = false) {
   if (s === null) return "";

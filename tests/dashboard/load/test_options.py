@@ -1,5 +1,6 @@
 """A load's options, the checks of its samples, and its totals."""
 
+import json
 import math
 from typing import Any
 
@@ -11,8 +12,18 @@ from hypothesis import strategies as st
 from dashboard.core import events
 from dashboard.core.errors import InvalidOption
 from dashboard.core.state.snapshot import Snapshot, Targets
-from dashboard.load.options import ErrorCounts, LoadBusy, LoadOptions, LoadSample, LoadTotals, unfit
+from dashboard.load.options import (
+    MOST_RATE,
+    MOST_SECONDS,
+    ErrorCounts,
+    LoadBusy,
+    LoadOptions,
+    LoadSample,
+    LoadTotals,
+    unfit,
+)
 from dashboard.load.progress import LoadProgress
+from tests.dashboard.stubs import ROOT
 
 AT = "2026-11-25T12:00:00.000Z"
 ZERO: dict[str, Any] = {
@@ -210,3 +221,8 @@ def test_generator_with_too_much_lag_or_cpu_is_unfit(totals: LoadTotals, reason:
 def test_load_busy_names_the_user_of_the_running_load() -> None:
     error = LoadBusy("Anna")
     assert error.by == "Anna" and "Anna" in str(error)
+
+
+def test_limits_are_those_of_the_page() -> None:
+    limits = json.loads((ROOT / "tests/cases/limits.json").read_text())
+    assert limits["load"] == {"rate": MOST_RATE, "seconds": MOST_SECONDS}

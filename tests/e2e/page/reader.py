@@ -79,7 +79,7 @@ def open_logs(page: Page, deployment: Deployment) -> Locator:
 
 
 def restart_database(page: Page, mode: str) -> None:
-    panel(page).get_by_role("button", name="Restart Mongo").click()
+    panel(page).get_by_role("button", name="Restart MongoDB").click()
     dialog = page.get_by_role("dialog", name="Restart mongodb-0?")
     dialog.get_by_role("radio", name=mode).check()
     dialog.get_by_role("button", name="Restart mongodb-0").click()

@@ -67,7 +67,7 @@ def test_line_of_a_pods_deletion(visit: Visit, deployment: Deployment) -> None:
 def test_line_of_the_databases_restart(page: Page, deployment: Deployment, mode: str) -> None:
     id_ = reader.post(deployment, {"kept": mode})
     before = reader.containers(deployment, "mongodb-0")["mongod"]
-    dialog = open_change(page, "Restart Mongo", "Restart mongodb-0?")
+    dialog = open_change(page, "Restart MongoDB", "Restart mongodb-0?")
     dialog.get_by_role("radio", name=mode).check()
     run(deployment, dialog)
     wait_until(lambda: is_restarted(deployment, "mongodb-0", "mongod", before), READY_SECONDS)

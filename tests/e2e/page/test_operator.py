@@ -444,7 +444,7 @@ def test_database_is_restarted_on_the_same_volume(page: Page, deployment: Deploy
     volume = deployment.get("pvc", "data-mongodb-0")["spec"]["volumeName"]
     id_ = reader.post(deployment, {"kept": True})
     reader.restart_database(page, "graceful")
-    expect(panel(page).get_by_role("listitem", name="Restart Mongo").get_by_role("status")).to_contain_text(before)
+    expect(panel(page).get_by_role("listitem", name="Restart MongoDB").get_by_role("status")).to_contain_text(before)
     wait_until(lambda: is_replaced(deployment.state(), before), READY_SECONDS)
     assert deployment.get("pvc", "data-mongodb-0")["spec"]["volumeName"] == volume
     expect(page.locator('[data-pod="mongodb-0"]')).to_have_attribute("data-phase", "Running")
@@ -674,7 +674,7 @@ def test_dialogs_are_accessible(visit: Visit, deployment: Deployment, width: int
     for button, title in (
         ("Restart service", "Restart flask?"),
         ("Change autoscaler", "Change the autoscaler flask"),
-        ("Restart Mongo", "Restart mongodb-0?"),
+        ("Restart MongoDB", "Restart mongodb-0?"),
     ):
         open_change(page, button, title)
         leave(page, "dialog[open]", width)

@@ -45,7 +45,7 @@ def restarts(dashboard: MockProcess) -> list[Any]:
 
 def open_dialog(page: Page) -> Locator:
     expect(page.locator(f'[data-pod="{DATABASE}"]')).to_have_attribute("data-phase", "Running", timeout=30_000)
-    panel(page).get_by_role("button", name="Restart Mongo").click()
+    panel(page).get_by_role("button", name="Restart MongoDB").click()
     dialog = page.get_by_role("dialog", name=f"Restart {DATABASE}?")
     expect(dialog).to_be_visible()
     return dialog
@@ -108,7 +108,7 @@ def test_dialog_shows_pod_uid_and_command(dashboard: MockProcess, visit: Visit) 
     expect(dialog.locator("pre")).to_contain_text("kill -9 $(pidof mongod)")
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
-    expect(panel(page).get_by_role("button", name="Restart Mongo")).to_be_focused()
+    expect(panel(page).get_by_role("button", name="Restart MongoDB")).to_be_focused()
 
 
 def test_dialog_has_the_focus_on_a_page_that_takes_several_frames_to_draw(dashboard: MockProcess, visit: Visit) -> None:
@@ -174,7 +174,7 @@ def test_actions_are_disabled_with_a_reason_during_a_run(own: MockProcess, visit
     expect(dialog.get_by_role("alert")).to_contain_text("the persistence run by operator")
     expect(dialog.get_by_role("button")).to_have_text(["Close"])
     page.keyboard.press("Escape")
-    for name in ("Start load", "Restart Mongo"):
+    for name in ("Start load", "Restart MongoDB"):
         button = panel(page).get_by_role("button", name=name)
         expect(button).to_be_disabled()
         expect(button).to_have_accessible_description(re.compile("One run at a time"))

@@ -60,12 +60,12 @@ def test_stateless_application_has_no_empty_parts(own: MockProcess, visit: Visit
     draw_as(page, {"statefulset": "", "hpa": ""}, without("mongo", "traffic"))
     for absent in ("#documents", "#autoscaler", ".stage-database", ".stage-volumes"):
         expect(page.locator(absent).filter(visible=True)).to_have_count(0)
-    expect(page.locator("#actions")).not_to_contain_text(re.compile("Restart (Mongo|database)"))
+    expect(page.locator("#actions")).not_to_contain_text(re.compile("Restart (MongoDB|database)"))
     width = page.locator("#claims").evaluate("(claims) => claims.clientWidth")
     for alone in ("#charts", "#timeline"):
         assert page.locator(alone).evaluate("(panel) => panel.offsetWidth") == width
     page.keyboard.press("/")
-    page.keyboard.type("mongo contents")
+    page.keyboard.type("mongodb contents")
     expect(page.locator("#finder")).to_contain_text("0 results")
 
 

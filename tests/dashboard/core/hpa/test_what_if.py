@@ -2,6 +2,7 @@
 
 # ruff: noqa: RUF001 - the texts have multiplication signs
 
+import json
 import time
 from typing import Any
 
@@ -16,10 +17,11 @@ from dashboard.core.contract import WhatIf
 from dashboard.core.hpa.behavior import Change, HpaBehavior, Recommendation, behavior_of
 from dashboard.core.hpa.spec import HpaSpec
 from dashboard.core.hpa.utilization import Figures, Unmeasurable
-from dashboard.core.hpa.what_if import MOST_SCALINGS, what_if
+from dashboard.core.hpa.what_if import MOST_PODS, MOST_SCALINGS, MOST_USAGE, what_if
 from dashboard.mock.cluster.manifests import BEHAVIOR
 from tests.dashboard.core.hpa.cases import CASES
 from tests.dashboard.core.hpa.test_evaluation import autoscaler, evaluated, pods, samples
+from tests.dashboard.stubs import ROOT
 
 
 def behavior(given: dict[str, Any] | None = BEHAVIOR) -> HpaBehavior:
@@ -213,3 +215,8 @@ def test_answer_about_the_present_is_the_evaluation(percent: int) -> None:
     answer = what_if(spec(3), percent)
     assert (answer.formula, answer.sentence) == (evaluation["formula"], evaluation["sentence"])
     assert (answer.wanted, answer.clamped) == (evaluation["wanted"], evaluation["clamped"])
+
+
+def test_limits_are_those_of_the_page() -> None:
+    limits = json.loads((ROOT / "tests/cases/limits.json").read_text())
+    assert limits["what_if"] == {"pods": MOST_PODS, "usage": MOST_USAGE}

@@ -1,5 +1,6 @@
 """The metrics history: its resolution, its bounds, and reads from a given time."""
 
+import json
 import math
 from itertools import pairwise
 from typing import Any
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from dashboard.core.state.history import (
     COARSE_POINTS,
+    COARSE_SECONDS,
     FINE_POINTS,
     SPARK_PODS,
     SPARK_POINTS,
@@ -17,6 +19,7 @@ from dashboard.core.state.history import (
     TABLES,
     MetricsTables,
 )
+from tests.dashboard.stubs import ROOT
 
 T0 = 1_764_000_000.0  # a whole minute
 
@@ -273,3 +276,15 @@ def test_points_that_come_later_are_adopted_between(history: MetricsTables) -> N
     again = columns(restored, "replicas")
     restored.adopt(*history.kept(T0 + 9), T0 + 10)
     assert columns(restored, "replicas") == again
+
+
+def test_tables_and_their_resolution_are_those_of_the_page() -> None:
+    kept = {
+        "tables": {name: list(columns) for name, columns in TABLES.items()},
+        "steps": sorted(STEPS),
+        "fine_seconds": FINE_POINTS,  # at one point a second
+        "coarse_seconds": COARSE_SECONDS,
+        "kept_seconds": COARSE_POINTS * COARSE_SECONDS,
+        "sparkline_points": SPARK_POINTS,
+    }
+    assert kept == json.loads((ROOT / "tests/cases/history.json").read_text())

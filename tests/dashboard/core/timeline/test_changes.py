@@ -300,19 +300,19 @@ def test_mongo_down_and_up_have_their_own_times(healthy: PublishedTimeline) -> N
     healthy.publish(21, mongo_down)
     healthy.publish(21.9, lambda _: collection_read(timestamp(21.87))).publish(22, collection_read)
     assert [(entry["at"], entry["tone"], entry["text"], entry["mark"]) for entry in healthy.new_entries()] == [
-        (timestamp(19.97), "bad", "Mongo does not answer: the database has no primary", "mongod down"),
-        (timestamp(21.87), "good", "Mongo answers again after 1.9 s", "mongod up"),
+        (timestamp(19.97), "bad", "MongoDB does not answer: the database has no primary", "mongod down"),
+        (timestamp(21.87), "good", "MongoDB answers again after 1.9 s", "mongod up"),
     ]
 
 
 def test_mongo_down_and_up_between_two_publications(healthy: PublishedTimeline) -> None:
     healthy.publish(21, mongo_down, lambda _: collection_read(timestamp(21.05)))
-    assert healthy.new_texts() == ["Mongo was briefly unavailable"]
+    assert healthy.new_texts() == ["MongoDB was briefly unavailable"]
 
 
 def test_mongo_answers_for_the_first_time(timeline: PublishedTimeline) -> None:
     timeline.publish(1, mongo_down).publish(6, collection_read)
-    assert timeline.new_texts() == ["Mongo answers after 5.0 s"]
+    assert timeline.new_texts() == ["MongoDB answers after 5.0 s"]
 
 
 def test_deletion_of_another_programs_claim_is_no_loss_of_mongos(healthy: PublishedTimeline) -> None:
@@ -332,7 +332,7 @@ def test_claim_changes(healthy: PublishedTimeline) -> None:
     healthy.publish(33, changed("persistentvolumeclaims", claim("Bound", "pvc-3", "c2")))
     assert [(entry["tone"], entry["text"]) for entry in healthy.new_entries()] == [
         ("bad", "Volume claim data-mongodb-0 Lost, was Bound"),
-        ("warn", "Volume claim data-mongodb-0 deleted: Mongo has lost the data on it"),
+        ("warn", "Volume claim data-mongodb-0 deleted: the database lost the data on it"),
         ("busy", "Volume claim data-mongodb-0 created"),
         ("good", "Volume claim data-mongodb-0 Bound to pvc-2, was Pending"),
         ("warn", "Volume claim data-mongodb-0 has another volume: pvc-2 → pvc-3"),

@@ -16,7 +16,7 @@ def test_modules_that_open_later_are_not_loaded_with_the_page(client: FlaskClien
     page = client.get("/", headers=AS_VIEWER).text
     loaded = set(re.findall(r'<link rel="modulepreload" href="static-[0-9a-f]+/js/([^"]+)">', page))
     assert {"main.js", "lib/vendor.js", "documents/form.js", "charts/model/align.js"} <= loaded
-    later = {"documents/changeDialog.js", "documents/version.js", "logs/view.js", "logs/dialog.js", "shell/finder.js"}
+    later = {"documents/documentDialog.js", "documents/version.js", "logs/view.js", "logs/dialog.js", "shell/finder.js"}
     assert not {"login.js", *later} & loaded
     assert not any("vendor/" in path for path in loaded)
 

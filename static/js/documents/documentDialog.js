@@ -3,6 +3,7 @@
 
 import { html, nothing, render } from "../lib/vendor.js";
 import { copy } from "../lib/copy.js";
+import { dialogElement } from "../lib/dialog.js";
 import { plural, shortId, timeOfDay } from "../text/format.js";
 import { icon } from "../lib/icons.js";
 import { indent, takeId } from "../text/json.js";
@@ -21,19 +22,14 @@ const KINDS = {
 // Opens the dialog. `kind` is "replace" or "delete", `address` the service's for the reader's shell. `onChanged(isGone, isOwn)` is called
 // after the reader's change, and when the document is found to be gone.
 export function openDialog(options) {
-  const element = document.createElement("dialog");
-  element.id = "document-change";
-  element.className = "document-form";
-  element.setAttribute("aria-labelledby", "document-change-title");
-  element.addEventListener("close", () => element.remove());
-  document.body.append(element);
-  const dialog = new ChangeDialog(element, options);
+  const element = dialogElement("document-change", () => element.remove(), "document-form");
+  const dialog = new DocumentDialog(element, options);
   dialog.draw();
   element.showModal();
   dialog.read();
 }
 
-class ChangeDialog {
+class DocumentDialog {
   #element;
   #kind;
   #id;
