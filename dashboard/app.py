@@ -68,7 +68,8 @@ def create_app(config: DashboardConfig | None = None) -> Flask:
     app.register_blueprint(pods)
     app.register_blueprint(objects)
     app.register_blueprint(logs)
-    app.register_blueprint(documents)
+    if target is None:  # of another application's documents the dashboard only reads what a run has written
+        app.register_blueprint(documents)
     app.register_blueprint(runs)
     app.register_blueprint(manual)
     app.register_blueprint(audit_log)

@@ -81,6 +81,8 @@ class HubCollector(Collector):
         yield from (events, age, live)
 
     def _contents(self) -> Iterator[Metric]:
+        if "mongo" not in self._hub.sources():  # another application's database is not asked
+            return
         contents = self._hub.contents()
         up = contents is not None and contents["state"] == "up"
         yield GaugeMetricFamily("dashboard_mongodb_up", "1 while the database answers.", up)

@@ -50,7 +50,7 @@ async function signIn(token) {
 }
 
 function refusalText(response) {
-  if (response.status === 401 || response.status === 403) return "This token is not valid. “make login” prints the link again.";
+  if (response.status === 401 || response.status === 403) return "This token is not valid.";
   if (response.status === 429) {
     const seconds = response.headers.get("Retry-After");
     return `Too many attempts. Try again in ${seconds ? `${seconds} seconds` : "a minute"}.`;

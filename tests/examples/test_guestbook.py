@@ -169,6 +169,7 @@ def test_entry_without_a_text_or_a_uuid_is_422(books: Books, program: Path, body
 def test_broken_one_acknowledges_what_it_does_not_store(books: Books, tmp_path: Path) -> None:
     book = books.start(guestbook(write_early(tmp_path / "guestbook-early")))
     assert book.put(1) == 200
+    wait_until(lambda: book.get(1) == 200)
     book.stop_redis()
     assert book.put(2) == 200
     time.sleep(1)

@@ -56,7 +56,7 @@ describe("the reason why no run can start", () => {
   });
   test("names a restart", () => {
     const lease = { holder: "dashboard-2", run: "restart-20261125-120000-00ff", since: null };
-    assert.equal(blockedReason({ run: null, lease }), "One at a time: MongoDB is being restarted; dashboard-2 holds the lease.");
+    assert.equal(blockedReason({ run: null, lease }), "One at a time: the database is being restarted; dashboard-2 holds the lease.");
   });
   test("blocks a restart during a run's load", () => {
     const state = { run: run("a", "autoscale", "running"), lease: { holder: "dashboard-1", run: "a", since: START }, load: { active: true, by: "operator" } };

@@ -47,6 +47,11 @@ class Targets(msgspec.Struct, frozen=True):
     autoscaler: str
     service: str
 
+    @property
+    def apps(self) -> tuple[str, ...]:
+        """The Deployment, and the StatefulSet if there is one: a pod that nothing has made is of neither."""
+        return tuple(filter(None, (self.deployment, self.statefulset)))
+
 
 class Look(msgspec.Struct, frozen=True):
     """The state at one time, as JSON, with the newest CPU samples (see `Snapshot.samples`), and in seconds the
@@ -251,7 +256,7 @@ class Snapshot:
     def sizing(self, at: str) -> list[SizingView]:
         """Return requests and limits that fit the usage, for each container of the Deployment and the StatefulSet."""
         found = []
-        for app in (self._targets.deployment, self._targets.statefulset):
+        for app in self._targets.apps:
             pods = [pod for pod in self._all("pods") if self._maker(pod) == app]
             newest = max(pods, key=lambda pod: pod.metadata.creation_timestamp or "", default=None)
             target = (self._autoscaler or {}).get("target_percent") if app == self._targets.deployment else None
@@ -349,13 +354,13 @@ class Snapshot:
         """Return whether an object belongs to what the demos observe."""
         match kind:
             case "pods":
-                return views.app(object_) in (self._targets.deployment, self._targets.statefulset)
+                return views.app(object_) in self._targets.apps
             case "horizontalpodautoscalers":
                 return bool(object_.metadata.name == self._targets.autoscaler)
             case "endpointslices":
                 labels = object_.metadata.labels or {}
                 return labels.get("kubernetes.io/service-name") == self._targets.service
-        return object_.metadata.name in (self._targets.deployment, self._targets.statefulset)
+        return object_.metadata.name in self._targets.apps
 
     def _revived(self, source: str, at: str) -> events.Event | None:
         """Return that a source is live again, by an event that the journal leaves out."""

@@ -16,7 +16,7 @@ pages = Blueprint("pages", __name__)
 LONGEST_TOKEN = 512
 LARGEST_LOGIN = 64 << 10  # bytes
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
-REFUSED = "This token is not valid. “make login” prints the link again."  # as in login.js
+REFUSED = "This token is not valid."  # as in login.js
 
 
 @pages.context_processor
@@ -56,7 +56,7 @@ def index() -> Response:
 @pages.get("/login")
 def login_form() -> Response:
     """The login form. A login link has the token in its fragment, which is never sent to a server."""
-    return make_response(render_template("login.html", role=None, csrf_token="", about={}))
+    return make_response(_login_page())
 
 
 @pages.post("/login")
@@ -91,12 +91,16 @@ def logout() -> Response:
     return Response(status=204) if request.is_json else _to("login")
 
 
+def _login_page(error: str = "") -> str:
+    config: DashboardConfig = current_app.config["DASHBOARD"]
+    return render_template("login.html", role=None, csrf_token="", about={}, config=config, error=error)
+
+
 def _refused_form(refusal: WerkzeugResponse) -> Response:
     """The login form with the reason of the refusal and its status, for browsers without JavaScript."""
     wait = refusal.headers.get("Retry-After")
     error = f"Too many attempts. Try again in {wait} seconds." if wait else REFUSED
-    page = render_template("login.html", role=None, csrf_token="", about={}, error=error)
-    response = make_response(page, refusal.status_code)
+    response = make_response(_login_page(error), refusal.status_code)
     for name in ("WWW-Authenticate", "Retry-After"):
         if name in refusal.headers:
             response.headers[name] = refusal.headers[name]

@@ -10,6 +10,8 @@ const MODES = [
   ["crash", "mongod is killed (SIGKILL) and starts again in the same pod. This is a crashed process, not a power failure."],
 ];
 
+const ANOTHERS = "The pod is deleted: the database is told to end, and has time for it. A new pod of the same name takes its volume.";
+
 // The action's name: with MongoDB's contents, or of another application's database.
 export function restartTitle(/** @type {contract.State} */ { sources }) {
   return sources.mongo ? "Restart MongoDB" : "Restart database";
@@ -66,7 +68,7 @@ export class Restart {
     const obstacle = sent ? null : (this.#request.replacedReason(this.#state) ?? this.#blocked);
     return html`<h2 id="restart-title">Restart ${this.#name}?</h2>
       <p>Only the pod <strong class="mono">${this.#name}</strong> with the uid <span class="mono restart-uid">${uid}</span> is restarted. Requests wait for some seconds meanwhile.</p>
-      ${this.#state.about.crash ? this.#modes() : html`<p class="text-muted">${MODES[0][1]}</p>`}
+      ${this.#state.about.crash ? this.#modes() : html`<p class="text-muted">${this.#state.sources.mongo ? MODES[0][1] : ANOTHERS}</p>`}
       <p class="text-muted" id="restart-command">The same from a shell, without the check of the uid:</p>
       <pre class="example document-command" tabindex="0" aria-labelledby="restart-command"><code>${command(mode, this.#name, this.#state.about.namespace)}</code></pre>
       <p class="problem" role="alert">${obstacle ?? problem ?? nothing}</p>

@@ -96,8 +96,8 @@ function chartFrame(plot, state, values, sentence, note) {
 }
 
 // The painter takes each figure's look from its entry, so that one without a source is hidden and not left out.
-function legendEntry({ id, name, format, run }, found, measured) {
-  return html`<span class="legend-entry" data-figure=${id} data-run=${run ? "" : nothing} data-none=${found ? nothing : ""} ?hidden=${!measured}>
+function legendEntry({ id, name, format, run, fixed }, found, measured) {
+  return html`<span class="legend-entry" data-figure=${id} data-run=${run ? "" : nothing} data-none=${found ? nothing : ""} ?hidden=${!measured || (fixed && !found)}>
     ${swatch(id)}<span>${name}</span> <span class="legend-value">${format(found?.value ?? null)}</span>
   </span>`;
 }

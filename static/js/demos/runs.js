@@ -54,7 +54,7 @@ export function blockedReason(/** @type {contract.State} */ { run, lease, load }
   const since = (time) => (time ? ` since ${timeOfDay(time)}` : "");
   if (isRunning({ run })) return `One run at a time: the ${run.demo} run by ${run.by} holds the lease${since(lease?.since ?? run.started)}.`;
   if (!lease) return null;
-  const action = { load: "a load is running", restart: "MongoDB is being restarted", change: "the deployment is being changed" }[lease.run?.split("-")[0]];
+  const action = { load: "a load is running", restart: "the database is being restarted", change: "the deployment is being changed" }[lease.run?.split("-")[0]];
   if (!action) return `One run at a time: ${lease.holder} holds the lease${since(lease.since)}.`;
   return `One at a time: ${action}${isOwnLoad({ lease, load }) ? `, by ${load.by}` : ""}; ${lease.holder} holds the lease${since(lease.since)}.`;
 }

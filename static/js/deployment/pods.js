@@ -53,7 +53,8 @@ function databaseStages(page, state, database, now) {
 }
 
 function groupPods(names, { pods: all }) {
-  const groupOf = ({ app }) => (app === names.deployment ? "members" : app === names.statefulset ? "database" : "others");
+  // Of a pod that nothing has made, `app` is empty, and so is the name of a StatefulSet that is not there.
+  const groupOf = ({ app }) => (app === "" ? "others" : app === names.deployment ? "members" : app === names.statefulset ? "database" : "others");
   const groups = { members: [], database: [], others: [] };
   for (const pod of all) groups[groupOf(pod)].push(pod);
   return groups;

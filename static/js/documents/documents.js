@@ -41,7 +41,9 @@ export class DocumentsView {
   // Shows what an address names, one document or a filter. Returns a sentence if the document is gone, or null.
   async show({ parts: [id], query: { filter = "" } }) {
     const wanted = id ? `{"_id":${isObjectId(id) ? JSON.stringify(id) : id}}` : filter;
-    /** @type {HTMLInputElement} */ (document.querySelector(".document-filter input")).value = wanted;
+    const input = /** @type {HTMLInputElement | null} */ (document.querySelector(".document-filter input"));
+    if (!input) return "The contents of this application's database are not shown.";
+    input.value = wanted;
     document.getElementById("documents").scrollIntoView({ block: "nearest" });
     if (wanted === "") this.#pager.live();
     else await this.#pager.show(wanted);

@@ -12,7 +12,7 @@ const PARTS = [
   ["deployment", "Deployment"],
   ["charts", "Metrics"],
   ["autoscaler", "Autoscaler"],
-  ["actions", "Actions: trigger load, restart the database, restart the service or undo it, change the autoscaler"],
+  ["actions", "Actions: trigger load, restart, undo a roll-out, change the autoscaler"],
   ["documents", "MongoDB contents"],
   ["timeline", "Timeline"],
   ["sources", "Sources"],

@@ -15,6 +15,7 @@ from dashboard.runs.workload.postgres_reader import PostgresReader
 from dashboard.runs.workload.unread_database import UnreadDatabase
 from dashboard.target.contract import ContractError
 from dashboard.target.target import parse
+from dashboard.web.health import HubCollector
 from tests.dashboard.test_config import VALID
 from webserver.environment import ConfigError
 
@@ -157,6 +158,24 @@ class TestApp:
         assert (config.deployment, config.autoscaler, config.statefulset) == ("notes", "notes", "")
         assert [*app.extensions["manager"].demos] == ["autoscale"]
         assert app.extensions["hub"].view()["statefulset"] is None
+
+    @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+    def test_documents_of_another_application_are_neither_read_nor_written_by_the_api(
+        self, environ: dict[str, str], method: str
+    ) -> None:
+        client = create_app(read(environ)).test_client()
+        answer = client.open(
+            "/api/documents", method=method, headers={"Authorization": f"Bearer {VALID['OPERATOR_TOKEN']}"}, json={}
+        )
+        assert answer.status_code == 404
+
+    def test_login_names_the_secret_with_the_tokens(self, environ: dict[str, str]) -> None:
+        page = create_app(read({**environ, "OBJECTS": "prover"})).test_client().get("/login").text
+        assert "prover-auth" in page and "make login" not in page
+
+    def test_metrics_have_no_database_that_nobody_asks(self, environ: dict[str, str]) -> None:
+        app = create_app(read(environ))
+        assert "dashboard_mongodb_up" not in {each.name for each in HubCollector(app.extensions["hub"]).collect()}
 
     @pytest.mark.parametrize(
         ("settings", "reader", "note"),

@@ -51,6 +51,7 @@ def without(*sources: str) -> Callable[[Json], Json]:
             "sources": {name: each for name, each in state["sources"].items() if name not in sources},
             "mongo": None,
             "traffic": None,
+            "pods": [*state["pods"], state["pods"][0] | {"name": "debug", "uid": "debug", "app": ""}],
         }
     )
 
@@ -61,6 +62,7 @@ def test_stateless_application_has_no_empty_parts(own: MockProcess, visit: Visit
     for absent in ("#documents", "#autoscaler", ".stage-database", ".stage-volumes"):
         expect(page.locator(absent).filter(visible=True)).to_have_count(0)
     expect(page.locator("#actions")).not_to_contain_text(re.compile("Restart (MongoDB|database)"))
+    expect(page.locator(".other-pods")).to_contain_text("debug")
     width = page.locator("#claims").evaluate("(claims) => claims.clientWidth")
     for alone in ("#charts", "#timeline"):
         assert page.locator(alone).evaluate("(panel) => panel.offsetWidth") == width
