@@ -252,7 +252,7 @@ class WorkloadView(Wire, frozen=True):
 
 
 class ClaimView(Wire, frozen=True):
-    """`of_database`: whether MongoDB's data are on it."""
+    """`of_database`: whether the database's data are on it."""
 
     name: str
     uid: str

@@ -76,7 +76,8 @@ class Service(Protocol):
 
 
 class Lease(Protocol):
-    """The lease for running demos (kube.lease.KubeLease). Each call may raise `ExternalError`."""
+    """The lease of the one activity at a time: a run, a load, a restart or a change of the deployment
+    (kube.lease.KubeLease). Each call may raise `ExternalError`."""
 
     def acquire(self, run: str, ttl: float) -> None:
         """Acquire it for `ttl` seconds. Raise `LeaseHeld` if another dashboard, or another run here, holds it."""

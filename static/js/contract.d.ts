@@ -86,7 +86,7 @@ export interface CheckView {
   reason: string | null;
 }
 
-/** `of_database`: whether MongoDB's data are on it. */
+/** `of_database`: whether the database's data are on it. */
 export interface ClaimView {
   name: string;
   uid: string;
