@@ -18,7 +18,7 @@ from dashboard.core.state.snapshot import Targets
 from dashboard.kube.pods.merged_log import FollowerSlots
 from dashboard.parts.cluster import ClusterParts, source_names
 from dashboard.parts.mock import MockParts
-from dashboard.parts.parts import Parts, Source
+from dashboard.parts.parts import DashboardParts, Source
 from dashboard.sources.watches import ClusterSource
 from dashboard.target.contract import ContractError
 from dashboard.target.target import ProofTarget
@@ -57,7 +57,7 @@ def create_app(config: DashboardConfig | None = None) -> Flask:
     targets = _targets(config)
     hub = Hub(targets, source_names(config, target), epoch=secrets.token_hex(8), viewers=config.viewers)
     is_mock = config.source == "mock"
-    parts: Parts = MockParts(config, targets, hub) if is_mock else ClusterParts(config, target, hub)
+    parts: DashboardParts = MockParts(config, targets, hub) if is_mock else ClusterParts(config, target, hub)
     problems.install(app)
     auth.install(app, auth.Auth(config), config)
     static_gzip.install(app)

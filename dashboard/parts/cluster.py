@@ -60,7 +60,7 @@ def source_names(config: DashboardConfig, target: ProofTarget | None) -> tuple[s
 
 
 class ClusterParts:
-    """Implements `parts.parts.Parts`. `target` is the application to prove, None if it is our own.
+    """Implements `parts.parts.DashboardParts`. `target` is the application to prove, None if it is our own.
 
     Raise ConfigError where a part can't be built from the configuration, or the cluster can't be found.
     """

@@ -20,7 +20,7 @@ from dashboard.web.hub import Hub
 
 
 class MockParts:
-    """Implements `parts.parts.Parts`."""
+    """Implements `parts.parts.DashboardParts`."""
 
     def __init__(self, config: DashboardConfig, targets: Targets, hub: Hub) -> None:
         self._config = config

@@ -22,7 +22,7 @@ class Source(Protocol):
     def stop(self) -> None: ...
 
 
-class Parts(Protocol):
+class DashboardParts(Protocol):
     """Builds the parts, and starts none of them."""
 
     def sources(self) -> Sequence[Source]: ...
