@@ -33,6 +33,7 @@ NAME = "dashboard"  # what our own objects' names begin with
 TARGET = "target"  # after the name: the ConfigMap with the file; and the Secret with what it names secrets, if it does
 _NAMED = re.compile(rf"^{NAME}(?=[-.]|$)")
 _VALID = re.compile("[a-z]([-a-z0-9]{0,38}[a-z0-9])?")  # a Service's name, with room for what is added to it
+_NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 TARGET_PATH, SECRETS_PATH = "/target", "/target-secrets"
 TOKENS = ("operator-token", "viewer-token", "session-key")
 OURS = ("MONGODB_", "DEPLOYMENT", "HPA", "STATEFULSET", "SERVICE_URL")  # settings that a target file takes the place of
@@ -164,10 +165,16 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--for", dest="file", metavar="FILE", help="the target's file")
     what.add_argument("--secret", action="store_true", help="print the Secret with new tokens, for kubectl create")
-    parser.add_argument("--namespace", required=True, help="the application's namespace")
+    parser.add_argument("--namespace", type=_namespace, required=True, help="the application's namespace")
     parser.add_argument("--image", default="flask-mongodb-dashboard:0.1.0", help="the dashboard's image")
     parser.add_argument("--name", type=_valid, default=NAME, help="what its objects' names begin with")
     return parser.parse_args(arguments)
+
+
+def _namespace(name: str) -> str:
+    if not _NAMESPACE.fullmatch(name):
+        raise argparse.ArgumentTypeError("a namespace has up to 63 small letters, digits and -, and - at neither end")
+    return name
 
 
 def _valid(name: str) -> str:

@@ -45,7 +45,8 @@ def dashboard(
         "TARGET_FILE": str(Path(target).resolve()), "TARGET_URL": url, "NAMESPACE": namespace, "RECORDS": "memory",
         "TARGET_DATABASE": database,
         "TARGET_SECRETS": str(Path(secrets_directory).resolve()) if secrets_directory else "",
-        "KUBECONFIG": str(Path(kubeconfig).resolve()), "OPERATOR_TOKEN": token, "VIEWER_TOKEN": secrets.token_hex(24),
+        "KUBECONFIG": str(Path(kubeconfig).resolve()), "CLUSTER_NAME": "kubernetes",
+        "OPERATOR_TOKEN": token, "VIEWER_TOKEN": secrets.token_hex(24),
         "SESSION_KEY": secrets.token_hex(24), "DASHBOARD_SOURCE": "cluster",
         "HOST": "127.0.0.1", "PORT": str(port), "PROBE_PORT": str(probe_port),
     }  # fmt: skip

@@ -166,6 +166,11 @@ class TestCommand:
         assert manifests.main(["--secret", "--namespace", "shop", "--name", "another"]) == 0
         assert json.loads(capsys.readouterr().out)["metadata"]["name"] == "another-auth"
 
+    @pytest.mark.parametrize("namespace", ["", "My NS", "-a", "a-", "a.b", "a" * 64])
+    def test_invalid_namespace_is_refused(self, namespace: str) -> None:
+        with pytest.raises(SystemExit):
+            manifests.main(["--secret", f"--namespace={namespace}"])
+
     @pytest.mark.parametrize("name", ["", "Notes", "-notes", "notes-", "1notes", "n" * 41, "notes.d"])
     def test_invalid_name_is_refused(self, name: str) -> None:
         with pytest.raises(SystemExit):
