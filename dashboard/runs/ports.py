@@ -141,7 +141,7 @@ class Writers(Protocol):
     kinds: Collection[Kind]
 
     def obstacle(self, cancelled: Event) -> str | None:
-        """Try with one document whether a run can judge the service by its contract. Return why not, as a sentence, or
+        """Try with two documents whether a run can judge the service by its contract. Return why not, as a sentence, or
         None."""
 
     def start(self) -> None: ...

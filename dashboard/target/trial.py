@@ -5,7 +5,7 @@ It writes two documents, and deletes the second one where the contract has a del
 
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 from threading import Event
 from typing import Any, Literal
@@ -60,10 +60,10 @@ class ContractTrial:
 
     def obstacle(self, cancelled: Event) -> str | None:
         """Return why a run can't judge the service by this contract, as a sentence, or None: the documents stand
-        elsewhere than it says, or a write may not be sent twice. Whatever else is wrong is for a run to judge. Writes
-        one document; `cancelled` ends the waiting."""
+        elsewhere than it says, a write may not be sent twice, or the list has another order. Whatever else is wrong is
+        for a run to judge. Writes two documents; `cancelled` ends the waiting."""
         try:
-            return self._misplaced(cancelled) or self._repeated(cancelled)
+            return self._misplaced(cancelled) or self._repeated(cancelled) or self._unsorted()
         except (DataServiceError, Skipped):
             return None
 
@@ -95,6 +95,13 @@ class ContractTrial:
             raise Skipped
         broken = "The service breaks its contract: the same write twice is not the same as once."
         return f"{broken} {wrong}" if wrong else None
+
+    def _unsorted(self) -> str | None:
+        if self._contract.list:
+            self._write("write", self._second, 1)
+            if problem := _disorder(self._service.newest().documents):
+                return f"The service breaks its contract, by its list. {problem} Correct it, or leave list out."
+        return None
 
     def _settled(self, cancelled: Event) -> FoundDocument:
         """Return the first document once it is as it was written, or as it is after LATE_SECONDS. Raise Skipped if it
@@ -160,10 +167,7 @@ class ContractTrial:
 
     def _listing(self) -> str | None:
         found = self._service.newest().documents
-        listed = [each.id for each in found]
-        if listed != sorted(listed, reverse=True):
-            return "Its ids do not fall from the first to the last."
-        return self._has_each(found, (self._first, self._second))
+        return _disorder(found) or self._has_each(found, (self._first, self._second))
 
     def _deletion(self) -> str | None:
         problem = _unacknowledged(self._service.write("delete", {"id": self._second}))
@@ -212,6 +216,11 @@ def _difference(found: Any, written: Value) -> str:
     alike = isinstance(found, str) and isinstance(written, str) and _short(found) == _short(written)
     lengths = f": {len(found)} characters instead of {len(str(written))}" if alike else ""
     return f"The read has {_short(found)}, where {_short(written)} was written{lengths}."
+
+
+def _disorder(found: Sequence[FoundDocument]) -> str | None:
+    listed = [each.id for each in found]
+    return None if listed == sorted(listed, reverse=True) else "Its ids do not fall from the first to the last."
 
 
 def _other_id(found: FoundDocument, id_: str) -> str | None:

@@ -105,6 +105,8 @@ def test_each_breach_is_found(handler: type[Notes], claims: list[str]) -> None:
         (notes.RefusesRepeats, "409"),
         (notes.LimitsRepeats, None),
         (notes.HasNoText, "read.payload"),
+        (notes.ListsByTimeOfChange, "by its list"),
+        (notes.ListsWithoutTheNewest, None),
         (notes.StoresNothing, None),
         (notes.AnswersForAll, None),
         (notes.StoresLate, None),
