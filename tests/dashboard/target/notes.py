@@ -82,21 +82,19 @@ class Notes(StubHandler):
 class RefusesRepeats(Notes):
     """The same write again is a conflict."""
 
+    refusal = 409
+
     def do_PUT(self) -> None:
         if self.path.removeprefix("/notes/") in self.notes:
             self.body()
-            return self.answer(409, {"detail": "It exists."})
+            return self.answer(self.refusal, {"detail": "It exists."})
         super().do_PUT()
 
 
-class LimitsRepeats(Notes):
+class LimitsRepeats(RefusesRepeats):
     """It is asked too often."""
 
-    def do_PUT(self) -> None:
-        if self.path.removeprefix("/notes/") in self.notes:
-            self.body()
-            return self.answer(429, {"detail": "Slowly."})
-        super().do_PUT()
+    refusal = 429
 
 
 class RefusesWith200(Notes):
@@ -231,6 +229,21 @@ class ListsByTimeOfChange(Notes):
     def listed(self, notes: list[Note]) -> list[Note]:
         order = [*self.notes]
         return sorted(notes, key=lambda note: order.index(str(note["key"])), reverse=True)
+
+
+class ListsOthersAnyhow(Notes):
+    """Notes of others have ids of another kind."""
+
+    def listed(self, notes: list[Note]) -> list[Note]:
+        return [*notes, {"key": "zebra", "text": ""}, {"key": "ant", "text": ""}, {"key": "bee", "text": ""}]
+
+
+class CountsReads(StoresNothing):
+    reads: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        self.reads.append(self.path)
+        super().do_GET()
 
 
 class CachesItsList(Notes):
