@@ -8,8 +8,8 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 from msgspec import structs
 
-from dashboard.dataservice.contract import LARGEST_ANSWER, PARAMETERS, AnswerTooLarge, DataServiceAnswer, query
 from dashboard.dataservice.http_client import HttpAnswer, HttpClient, expect_own
+from dashboard.dataservice.protocol import LARGEST_ANSWER, PARAMETERS, AnswerTooLarge, DataServiceAnswer, query
 
 DEADLINE_SECONDS = 25.0  # for one response: longer than the service's own deadline, whose error says more
 AT_ONCE = 4  # concurrent reads, and as many writes: a service that hangs must not block all of the web server's threads

@@ -13,7 +13,7 @@ import msgspec
 import urllib3
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 
-from dashboard.dataservice.contract import (
+from dashboard.dataservice.protocol import (
     LARGEST_ANSWER,
     DataServiceBusy,
     DataServiceTimeout,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from dashboard.actions.actions import Control
-from dashboard.dataservice.contract import DataService
+from dashboard.dataservice.protocol import DataService
 from dashboard.kube.objects.reader import ObjectReader
 from dashboard.kube.pods.details import PodReader
 from dashboard.mock.runs.manager import MockRunManager

@@ -8,8 +8,8 @@ from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 import msgspec
 import orjson
 
-from dashboard.dataservice.contract import AnswerTooLarge, DataServiceError, UnexpectedAnswer
 from dashboard.dataservice.http_client import WITHOUT_BODY, HttpAnswer, HttpClient, expect_own
+from dashboard.dataservice.protocol import AnswerTooLarge, DataServiceError, UnexpectedAnswer
 from dashboard.target import template
 from dashboard.target.contract import Contract, Delete, List, Write, includes, matches
 from dashboard.target.pointer import MISSING, find

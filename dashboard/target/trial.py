@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from dashboard.dataservice.contract import DataServiceError
+from dashboard.dataservice.protocol import DataServiceError
 from dashboard.target.ids import ids
 from dashboard.target.service import DocumentPage, DocumentService, FoundDocument, Written
 from dashboard.target.template import Value

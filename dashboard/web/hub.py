@@ -22,7 +22,6 @@ import orjson
 
 from dashboard.clock import now
 from dashboard.core import events
-from dashboard.core.contract import SizingView, WhatIf
 from dashboard.core.hpa.what_if import Supposition, suppose
 from dashboard.core.objects import Autoscaler
 from dashboard.core.state.diff import diff
@@ -30,6 +29,7 @@ from dashboard.core.state.kept import Kept, KeptLine
 from dashboard.core.state.kept import entry as kept_entry
 from dashboard.core.state.snapshot import Journal, Look, Snapshot, Targets
 from dashboard.core.timeline.timeline import Timeline
+from dashboard.core.wire import SizingView, WhatIf
 
 PUBLISH_SECONDS = 0.1
 TICK_SECONDS = 1.0

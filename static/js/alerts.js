@@ -7,17 +7,17 @@ import { icon } from "./lib/icons.js";
 const MOST = 50; // that the dashboard gives
 
 // The words for a screen reader: they change only when an alert begins or ends, and the list's ages each second.
-export function announcement(/** @type {contract.State} */ { alerts }) {
+export function announcement(/** @type {wire.State} */ { alerts }) {
   if (!alerts?.length) return nothing;
   return html`${count(alerts)}: ${[...new Set(alerts.map(({ name }) => name))].join(", ")}`;
 }
 
-export function pill(/** @type {contract.State} */ { alerts }) {
+export function pill(/** @type {wire.State} */ { alerts }) {
   if (!alerts?.length) return nothing;
   return html`<a class="pill" href="#alerts" data-tone=${alerts.some(isCritical) ? "bad" : "warn"}>${icon("warning")}<span>${count(alerts)}</span></a>`;
 }
 
-export function alerts(/** @type {contract.State} */ { alerts, sources }, now) {
+export function alerts(/** @type {wire.State} */ { alerts, sources }, now) {
   if (!alerts?.length) return nothing;
   return html`<ul class="alerts" aria-label="Alerts that fire">
     ${repeat(alerts, (alert) => alert.id, (alert) => row(alert, now))}
@@ -25,7 +25,7 @@ export function alerts(/** @type {contract.State} */ { alerts, sources }, now) {
   </ul>`;
 }
 
-function row(/** @type {contract.AlertView} */ alert, now) {
+function row(/** @type {wire.AlertView} */ alert, now) {
   const { name, severity, summary, since } = alert;
   return html`<li data-alert=${name} data-tone=${isCritical(alert) ? "bad" : "warn"}>
     ${icon("warning")}

@@ -6,7 +6,7 @@ import { status } from "./lib/icons.js";
 import { panel } from "./lib/panel.js";
 import { sourceStatus } from "./text/status.js";
 
-export function sources(/** @type {contract.State} */ state, now) {
+export function sources(/** @type {wire.State} */ state, now) {
   const all = Object.entries(state.sources);
   const live = all.filter(([, source]) => source.state === "live").length;
   return panel({
@@ -20,7 +20,7 @@ export function sources(/** @type {contract.State} */ state, now) {
   });
 }
 
-function row(kind, /** @type {contract.SourceView} */ source, now) {
+function row(kind, /** @type {wire.SourceView} */ source, now) {
   return html`<li data-source=${kind} data-tone=${sourceStatus(source).tone}>
     <span class="source-kind" title=${kind}>${kindName(kind)}</span>
     ${status(sourceStatus(source))}

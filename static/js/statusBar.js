@@ -9,7 +9,7 @@ import { connection } from "./feed/socket.js";
 const SIGNS = { live: ["full", "good"], stale: ["warning", "warn"], reconnecting: ["half", "busy"] };
 
 // "Deployment flask · embedded · Kubernetes 1.36.3".
-export function where(/** @type {contract.State} */ { about, deployment }) {
+export function where(/** @type {wire.State} */ { about, deployment }) {
   const version = about.kubernetes_version?.replace(/^v/, "");
   const parts = [deployment && `Deployment ${deployment.name}`, about.cluster, version && `Kubernetes ${version}`];
   return html`${parts.filter(Boolean).join(" · ")}`;
@@ -45,7 +45,7 @@ function connectionText(feed, word, age) {
 }
 
 // The first source that is not live, or the age of the CPU samples, which are the least frequent.
-function sourcesPill(/** @type {contract.State} */ { sources }, now) {
+function sourcesPill(/** @type {wire.State} */ { sources }, now) {
   const broken = Object.entries(sources).filter(([, source]) => source.state !== "live");
   if (broken.length > 0) {
     const [kind, source] = broken[0];

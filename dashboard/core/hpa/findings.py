@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import DecodeError, Struct, json
 
-from dashboard.core.contract import Finding
 from dashboard.core.hpa.behavior import Rules, behavior_of
 from dashboard.core.hpa.explanation import pods as pods_of
 from dashboard.core.hpa.explanation import window
@@ -13,6 +12,7 @@ from dashboard.core.hpa.proposals import UTILIZATION, MetricTarget, target_of_me
 from dashboard.core.hpa.utilization import Tolerance
 from dashboard.core.objects import Autoscaler, Metric, Pod, Workload
 from dashboard.core.text import plain
+from dashboard.core.wire import Finding
 
 LONGEST_NAMES = 500
 

@@ -10,7 +10,6 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
-from dashboard.core.contract import AskView, MetricView
 from dashboard.core.hpa.behavior import behavior_of
 from dashboard.core.hpa.explanation import MINUS, TIMES, pods
 from dashboard.core.hpa.metrics import (
@@ -37,6 +36,7 @@ from dashboard.core.hpa.utilization import (
 from dashboard.core.objects import Autoscaler, CustomMetric, Metric, MetricValue, Pod, PodMetrics, ResourceMetric
 from dashboard.core.quantity import milli
 from dashboard.core.text import plain
+from dashboard.core.wire import AskView, MetricView
 
 UTILIZATION, PER_POD, IN_ALL = "Utilization", "AverageValue", "Value"  # the types of a target
 MOST_METRICS = 20

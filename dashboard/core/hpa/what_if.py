@@ -8,7 +8,6 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from dashboard.core.contract import Scaling, WhatIf
 from dashboard.core.hpa import explanation
 from dashboard.core.hpa.behavior import Change, Recommendation
 from dashboard.core.hpa.explanation import EvaluationFacts, pods, window
@@ -17,6 +16,7 @@ from dashboard.core.hpa.recommendations import SYNC_SECONDS
 from dashboard.core.hpa.spec import HpaSpec, cpu_metric, spec_of
 from dashboard.core.hpa.utilization import Figures, Unmeasurable
 from dashboard.core.objects import Autoscaler, Metric, MetricValue, ResourceMetric
+from dashboard.core.wire import Scaling, WhatIf
 
 MOST_SCALINGS = 20
 MOST_PODS = 10_000

@@ -7,12 +7,12 @@ throttled and memory ends the container, so a limit fits its peak.
 import math
 from collections.abc import Sequence
 
-from dashboard.core.contract import AmountView, SizingView
 from dashboard.core.hpa.explanation import pods, window
 from dashboard.core.objects import Container
 from dashboard.core.quantity import millicores, whole_bytes
 from dashboard.core.sizing.usage import Usage
 from dashboard.core.text import plain
+from dashboard.core.wire import AmountView, SizingView
 
 LEAST_SECONDS = 1_800.0  # of history: less is no typical time
 LEAST_SAMPLES = 60

@@ -13,10 +13,10 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
-from dashboard.core.contract import Tone
 from dashboard.core.ring import Point
 from dashboard.core.state.history import PODS, SPARK_PODS, TABLES
 from dashboard.core.timestamps import RFC3339
+from dashboard.core.wire import Tone
 
 FORMAT: Final = 1  # another number is another format, which this program does not read
 KEPT_BYTES = 900_000  # of the file: a ConfigMap holds 1 MiB, its metadata included
@@ -45,7 +45,7 @@ class KeptObject(Struct, frozen=True):
 
 
 class KeptEntry(Struct, frozen=True):
-    """An entry of the timeline, as in `contract`, with bounds: the page's contract and the file's change apart."""
+    """An entry of the timeline, as in `wire`, with bounds: the page's format and the file's change apart."""
 
     id: Name
     at: Time

@@ -11,7 +11,6 @@ import msgspec
 from msgspec.structs import replace
 
 from dashboard.core import events, objects
-from dashboard.core.contract import SizingView
 from dashboard.core.hpa.behavior import HpaBehavior, behavior_of
 from dashboard.core.hpa.evaluation import Evaluator
 from dashboard.core.hpa.findings import Surroundings, findings
@@ -26,6 +25,7 @@ from dashboard.core.state.history import STEPS, MetricsTables
 from dashboard.core.state.traffic import Traffic, TrafficRates
 from dashboard.core.text import plain
 from dashboard.core.timestamps import duration, seconds
+from dashboard.core.wire import SizingView
 
 Json = dict[str, Any]
 

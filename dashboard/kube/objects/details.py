@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from dashboard.core.contract import RelatedObject
 from dashboard.core.deployment.revisions import REVISION
+from dashboard.core.wire import RelatedObject
 from dashboard.kube.pods.details import Json
 
 KINDS = {

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import orjson
 
-from dashboard.dataservice.contract import LARGEST_DOCUMENT, DataServiceAnswer
+from dashboard.dataservice.protocol import LARGEST_DOCUMENT, DataServiceAnswer
 from dashboard.mock.database.document_filter import FilterError, compile_filter
 
 Json = dict[str, Any]

@@ -7,7 +7,7 @@ from threading import Event
 from typing import TypeVar
 
 from dashboard.core.errors import ExternalError
-from dashboard.dataservice.contract import DataServiceError
+from dashboard.dataservice.protocol import DataServiceError
 from dashboard.runs.workload.document import digest
 from dashboard.runs.workload.ledger import LARGEST
 from dashboard.target.service import DocumentPage, DocumentService, FoundDocument

@@ -17,7 +17,7 @@ from itertools import count
 from sys import intern
 from threading import Event
 
-from dashboard.dataservice.contract import DataServiceError
+from dashboard.dataservice.protocol import DataServiceError
 from dashboard.runs.workload.document import digest, document
 from dashboard.runs.workload.ledger import Full, Ledger
 from dashboard.runs.workload.operation import Kind, Operation

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from flask import Blueprint, Response, abort, current_app, g, request
 
 from dashboard.config import DashboardConfig
-from dashboard.dataservice.contract import (
+from dashboard.dataservice.protocol import (
     LARGEST_DOCUMENT,
     LONGEST_FILTER,
     PARAMETERS,

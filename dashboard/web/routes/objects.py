@@ -8,7 +8,8 @@ import msgspec
 from flask import Blueprint, Response, abort, current_app
 
 from dashboard.actions.rollout import template_of
-from dashboard.core.contract import (
+from dashboard.core.deployment.revisions import number_of, unified, words
+from dashboard.core.wire import (
     ObjectCondition,
     ObjectDetails,
     ObjectEvent,
@@ -16,7 +17,6 @@ from dashboard.core.contract import (
     RelatedObject,
     RevisionDiff,
 )
-from dashboard.core.deployment.revisions import number_of, unified, words
 from dashboard.kube.errors import ObjectReadError
 from dashboard.kube.objects.details import KINDS, facts, names, related_to
 from dashboard.kube.objects.reader import ObjectReader
@@ -37,7 +37,7 @@ objects = Blueprint("objects", __name__, url_prefix="/api/objects")
 @objects.get("/<kind>/<name>")
 @require("viewer")
 def details(kind: str, name: str) -> Response:
-    """The object: see core.contract.ObjectDetails."""
+    """The object: see core.wire.ObjectDetails."""
     parameters()
     hub: Hub = current_app.extensions["hub"]
     state, autoscaler = hub.view(), current_app.config["DASHBOARD"].autoscaler

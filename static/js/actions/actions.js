@@ -80,7 +80,7 @@ class LoadControl {
   }
 }
 
-function figures(/** @type {contract.LoadView} */ load, now) {
+function figures(/** @type {wire.LoadView} */ load, now) {
   const left = load.ends ? -secondsSince(load.ends, now) : null;
   const entries = [
     ["offered", rate(load.offered)],
@@ -95,11 +95,11 @@ function figures(/** @type {contract.LoadView} */ load, now) {
     ${load.dropped ? html`<p class="text-muted">${plural(load.dropped, "request")} not sent: the limit of concurrent requests was reached.</p>` : nothing}`;
 }
 
-function summary(/** @type {contract.LoadView} */ { rate: perSecond, duration: seconds, by, started }) {
+function summary(/** @type {wire.LoadView} */ { rate: perSecond, duration: seconds, by, started }) {
   return `${count(perSecond)} a second for ${formatElapsed(seconds, true)}, by ${by} at ${timeOfDay(started)}`;
 }
 
-function commands({ statefulset, serviceAddress }, /** @type {contract.State} */ state) {
+function commands({ statefulset, serviceAddress }, /** @type {wire.State} */ state) {
   const post = `curl -H "Content-Type: application/json" -d '{"key":"value"}' ${serviceAddress}/data`;
   const all = [
     ...(statefulset ? [[restartTitle(state), "the new pod takes the same volume", `kubectl -n ${state.about.namespace} delete pod ${statefulset}-0`]] : []),

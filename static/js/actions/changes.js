@@ -18,7 +18,7 @@ const OFFERED = {
   failed: ["pause", "undo"],
 };
 
-function offered(/** @type {contract.RolloutView} */ { state, revision }) {
+function offered(/** @type {wire.RolloutView} */ { state, revision }) {
   return OFFERED[state].filter((change) => change !== "undo" || revision !== "1"); // the first revision has none before it
 }
 
@@ -36,12 +36,12 @@ export class Changes {
   }
 
   // Whether the reader may make this kind of change here: "rollout", "autoscaler" or "pods".
-  allows(/** @type {contract.State} */ { about }, /** @type {"rollout" | "autoscaler" | "pods"} */ kind) {
+  allows(/** @type {wire.State} */ { about }, /** @type {"rollout" | "autoscaler" | "pods"} */ kind) {
     return this.#names.role === "operator" && about.actions.includes(kind);
   }
 
   // To be called with each new state. `blocked` is the reason why nothing can be changed now, or null.
-  draw(/** @type {contract.State} */ state, blocked) {
+  draw(/** @type {wire.State} */ state, blocked) {
     this.#state = state;
     this.#blocked = blocked;
     this.#dialog?.draw(state, blocked);
@@ -63,14 +63,14 @@ export class Changes {
   }
 
   // The entries in the list of actions. `disabledBy` is the id of the text that says why they are disabled, or null.
-  rows(/** @type {contract.State} */ state, disabledBy) {
+  rows(/** @type {wire.State} */ state, disabledBy) {
     const { deployment, autoscaler } = state;
     return html`${deployment?.rollout ? this.#rollout(state, deployment, disabledBy) : nothing}
       ${autoscaler && this.allows(state, "autoscaler") ? this.#autoscaler(autoscaler, disabledBy) : nothing}
       ${this.problem ? html`<li><p class="problem" role="alert">${this.problem}</p></li>` : nothing}`;
   }
 
-  #rollout(state, /** @type {contract.WorkloadView} */ { name, desired, updated, available, rollout }, disabledBy) {
+  #rollout(state, /** @type {wire.WorkloadView} */ { name, desired, updated, available, rollout }, disabledBy) {
     keepFocus("#actions li");
     const { state: word, text, revision } = rollout;
     const title = revision ? `${name} · revision ${revision} · ` : `${name} · `;
@@ -81,7 +81,7 @@ export class Changes {
     </li>`;
   }
 
-  #autoscaler(/** @type {contract.AutoscalerView} */ { min, max, target_percent: percent, target_millicores: millicores }, disabledBy) {
+  #autoscaler(/** @type {wire.AutoscalerView} */ { min, max, target_percent: percent, target_millicores: millicores }, disabledBy) {
     const target = percent === null ? (millicores === null ? "no CPU target" : `target ${millicores} m`) : `target ${percent} %`;
     return html`<li tabindex="-1" aria-label="Autoscaler">
       <p><strong>Autoscaler</strong> <span class="text-muted">min ${min}, max ${max}, ${target}</span></p>

@@ -13,7 +13,7 @@ const MODES = [
 const ANOTHERS = "The pod is deleted: the database is told to end, and has time for it. A new pod of the same name takes its volume.";
 
 // The action's name: with MongoDB's contents, or of another application's database.
-export function restartTitle(/** @type {contract.State} */ { sources }) {
+export function restartTitle(/** @type {wire.State} */ { sources }) {
   return sources.mongo ? "Restart MongoDB" : "Restart database";
 }
 

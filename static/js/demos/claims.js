@@ -15,7 +15,7 @@ const SIGNS = {
 };
 const UNPROVED = { icon: "ring", word: "not proved yet", tone: "off" };
 
-export function claims(/** @type {contract.DemoView[]} */ specs, { role }, redraw) {
+export function claims(/** @type {wire.DemoView[]} */ specs, { role }, redraw) {
   const views = specs.map((demo) => claim(demo, role === "operator", redraw));
   return (state, now) => {
     keepFocus(".claim");
@@ -23,7 +23,7 @@ export function claims(/** @type {contract.DemoView[]} */ specs, { role }, redra
   };
 }
 
-function claim(/** @type {contract.DemoView} */ demo, isOperator, redraw) {
+function claim(/** @type {wire.DemoView} */ demo, isOperator, redraw) {
   const { id, title } = demo;
   const control = new RunControl(demo, redraw);
 
@@ -43,12 +43,12 @@ function claim(/** @type {contract.DemoView} */ demo, isOperator, redraw) {
 }
 
 // No button while something else runs: the demo's card says what that is.
-function button(control, /** @type {contract.DemoView} */ { id }, /** @type {contract.State} */ state, /** @type {contract.RunView} */ run) {
+function button(control, /** @type {wire.DemoView} */ { id }, /** @type {wire.State} */ state, /** @type {wire.RunView} */ run) {
   if (isRunning(state) && state.run.demo === id) return control.abortButton(state.run.id);
   return blockedReason(state) ? nothing : control.startButton(run ? "Prove again" : "Prove it");
 }
 
-function figures(/** @type {contract.DemoView} */ { id, title, takes }, /** @type {contract.RunView} */ run, isOperator, blocked, now) {
+function figures(/** @type {wire.DemoView} */ { id, title, takes }, /** @type {wire.RunView} */ run, isOperator, blocked, now) {
   if (!run && blocked) return "One run at a time: this can be proved when the current one has ended.";
   if (!run) return isOperator ? `One click proves or refutes it, in about ${takes}.` : "An operator can prove it.";
   if (run.verdict === "running") return progress(run, now);
@@ -58,26 +58,26 @@ function figures(/** @type {contract.DemoView} */ { id, title, takes }, /** @typ
 }
 
 // The current step and the time. Another dashboard's run comes without its steps.
-function progress(/** @type {contract.RunView} */ run, now) {
+function progress(/** @type {wire.RunView} */ run, now) {
   const steps = run.steps ?? [];
   const index = steps.findIndex(({ state }) => state === "running");
   const step = index >= 0 ? html`<span>step ${index + 1} of ${steps.length}: ${steps[index].title}</span> · ` : nothing;
   return html`${step}<span>${formatElapsed(elapsedSeconds(run, now), true)}</span>`;
 }
 
-function reason(/** @type {contract.RunView} */ run) {
+function reason(/** @type {wire.RunView} */ run) {
   const obligation = run && unmetObligation(run);
   const text = obligation ? obligationText(obligation) : run?.reason;
   return text ? html`<p class="claim-reason">${text}</p>` : nothing;
 }
 
 // What the demo's kept runs show together. The server has the arithmetic.
-function confidence(/** @type {contract.State} */ state, /** @type {contract.DemoView} */ { id }) {
+function confidence(/** @type {wire.State} */ state, /** @type {wire.DemoView} */ { id }) {
   const text = state.confidence?.[id];
   return text ? html`<p class="claim-confidence text-muted">${text}</p>` : nothing;
 }
 
-function trend(/** @type {contract.RunRow[]} */ runs, /** @type {contract.DemoView} */ { id, title, comparison }) {
+function trend(/** @type {wire.RunRow[]} */ runs, /** @type {wire.DemoView} */ { id, title, comparison }) {
   const { points, width } = trendOf(runs, id);
   if (points.length < 2) return nothing;
   const line = points.filter(({ value }) => value !== null).map(({ x, y }) => `${x} ${y}`);

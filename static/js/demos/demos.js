@@ -11,7 +11,7 @@ import { blockedReason, earlier, elapsedSeconds, fileNote, isRunning, latest, ob
 
 // `specs` are the demos as the server describes them. Between drawings, a card keeps the chosen options and the last active run.
 // `linked` has the `id` of the run that the address names, or null.
-export function demos(/** @type {contract.DemoView[]} */ specs, { role }, redraw, linked = { id: null }) {
+export function demos(/** @type {wire.DemoView[]} */ specs, { role }, redraw, linked = { id: null }) {
   const cards = specs.map((demo) => card(demo, role === "operator", redraw, linked));
   return (state, now) => {
     keepFocus(".demo");
@@ -19,7 +19,7 @@ export function demos(/** @type {contract.DemoView[]} */ specs, { role }, redraw
   };
 }
 
-function card(/** @type {contract.DemoView} */ demo, isOperator, redraw, linked) {
+function card(/** @type {wire.DemoView} */ demo, isOperator, redraw, linked) {
   const { id, title, sentence } = demo;
   const control = new RunControl(demo, redraw);
   const chosen = Object.fromEntries(demo.options.filter((option) => option.choices).map((option) => [option.name, option.default]));
@@ -49,7 +49,7 @@ function card(/** @type {contract.DemoView} */ demo, isOperator, redraw, linked)
 }
 
 // A run can be aborted only from the dashboard that runs it.
-function activeControls(control, /** @type {contract.State} */ state, /** @type {contract.RunView} */ { id }, isOperator) {
+function activeControls(control, /** @type {wire.State} */ state, /** @type {wire.RunView} */ { id }, isOperator) {
   if (state.run?.id !== id) return html`<p class="text-muted">${blockedReason(state)}</p>`;
   if (!isOperator) return html`<p class="text-muted">An operator may abort it.</p>`;
   return html`<p class="buttons">${control.abortButton(id)}</p>`;
@@ -67,7 +67,7 @@ function idleControls(control, { demo, chosen, isOperator }, state, run) {
 }
 
 // The chosen value of each option that has more than one. A number that was not entered is left to the run.
-function runOptions(/** @type {contract.DemoView} */ demo, chosen, /** @type {contract.About} */ about) {
+function runOptions(/** @type {wire.DemoView} */ demo, chosen, /** @type {wire.About} */ about) {
   const open = demo.options.filter((option) => choices(option, about).length > 1 || (isNumber(option) && chosen[option.name] > 0));
   return Object.fromEntries(open.map(({ name }) => [name, chosen[name]]));
 }
@@ -76,7 +76,7 @@ function isNumber(option) {
   return !option.choices;
 }
 
-function optionInput(/** @type {contract.DemoView} */ demo, option, chosen, /** @type {contract.About} */ about) {
+function optionInput(/** @type {wire.DemoView} */ demo, option, chosen, /** @type {wire.About} */ about) {
   return isNumber(option) ? optionNumber(option, chosen) : optionChoice(demo, option, chosen, about);
 }
 
@@ -88,7 +88,7 @@ function optionNumber(option, chosen) {
   </label></p>`;
 }
 
-function optionChoice(/** @type {contract.DemoView} */ { id, title }, option, chosen, /** @type {contract.About} */ about) {
+function optionChoice(/** @type {wire.DemoView} */ { id, title }, option, chosen, /** @type {wire.About} */ about) {
   const { name } = option;
   if (choices(option, about).length < 2) return nothing;
   return html`<fieldset class="choice">
@@ -101,11 +101,11 @@ function optionChoice(/** @type {contract.DemoView} */ { id, title }, option, ch
 }
 
 // The values that an option may have in this deployment: the crash mode needs its crash container.
-function choices(option, /** @type {contract.About} */ { crash }) {
+function choices(option, /** @type {wire.About} */ { crash }) {
   return (option.choices ?? []).filter(([value]) => value !== "crash" || crash);
 }
 
-function steps(/** @type {contract.RunStep[]} */ all, title, now) {
+function steps(/** @type {wire.RunStep[]} */ all, title, now) {
   return html`<ol class="steps" aria-label="Steps of ${title}">
     ${repeat(all, ({ id }) => id, (step) => {
       const { icon: name, word, tone } = stepStatus(step);
@@ -119,7 +119,7 @@ function steps(/** @type {contract.RunStep[]} */ all, title, now) {
   </ol>`;
 }
 
-function verdict(/** @type {contract.RunView} */ run) {
+function verdict(/** @type {wire.RunView} */ run) {
   const { icon: name, word, tone } = verdictStatus(run);
   const obligation = unmetObligation(run);
   const isInReason = run.reason?.includes(obligation?.text);
@@ -131,13 +131,13 @@ function verdict(/** @type {contract.RunView} */ run) {
   </div>`;
 }
 
-function reports(/** @type {contract.RunView | contract.RunRow} */ { id, evidence_file: file }) {
+function reports(/** @type {wire.RunView | wire.RunRow} */ { id, evidence_file: file }) {
   return html`<a class="button" href=${address(`/api/runs/${id}/report.html`)} target="_blank">Report</a>
     <a class="button" href=${address(`/api/runs/${id}/report`)} download="${id}.json">JSON</a>
     ${file ? html`<a class="button" href=${address(`/api/runs/${id}/evidence`)} download title=${fileNote(file)}>Evidence</a>` : nothing}`;
 }
 
-function earlierRuns(/** @type {contract.RunRow[]} */ runs, title) {
+function earlierRuns(/** @type {wire.RunRow[]} */ runs, title) {
   if (runs.length === 0) return nothing;
   return html`<div class="runs">
     <h3 class="text-muted">Earlier runs</h3>
@@ -151,7 +151,7 @@ function earlierRuns(/** @type {contract.RunRow[]} */ runs, title) {
   </div>`;
 }
 
-function manualSteps(/** @type {contract.DemoView} */ { title, by_hand: { command, watch } }) {
+function manualSteps(/** @type {wire.DemoView} */ { title, by_hand: { command, watch } }) {
   return html`<details class="by-hand">
     <summary>By hand</summary>
     <pre class="example" tabindex="0" aria-label="Command for ${title}"><code>${command}</code></pre>

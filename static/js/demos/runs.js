@@ -23,13 +23,13 @@ export function verdictStatus({ verdict }) {
   return VERDICTS[verdict] ?? VERDICTS.inconclusive;
 }
 
-export function stepStatus(/** @type {contract.RunStep} */ { state }) {
+export function stepStatus(/** @type {wire.RunStep} */ { state }) {
   return STEPS[state] ?? STEPS.waiting;
 }
 
 // The run that a demo's card shows: the active one or the latest. `seen` is the demo's last active run as the state had it: it has
 // all steps and the evidence, which the list of runs lacks.
-export function latest(/** @type {contract.State} */ { run, runs }, demo, seen) {
+export function latest(/** @type {wire.State} */ { run, runs }, demo, seen) {
   if (run?.demo === demo) return run;
   const newest = (runs ?? []).find((one) => one.demo === demo) ?? null;
   const same = seen && (!newest || (seen.id === newest.id && seen.verdict === newest.verdict));
@@ -37,20 +37,20 @@ export function latest(/** @type {contract.State} */ { run, runs }, demo, seen) 
 }
 
 // The run that an address names, or undefined: the active one or a kept one.
-export function runById(/** @type {contract.State} */ { run, runs }, id) {
+export function runById(/** @type {wire.State} */ { run, runs }, id) {
   return run?.id === id ? run : (runs ?? []).find((one) => one.id === id);
 }
 
-export function earlier(/** @type {contract.State} */ { runs }, demo, shown) {
+export function earlier(/** @type {wire.State} */ { runs }, demo, shown) {
   return (runs ?? []).filter((one) => one.demo === demo && one.id !== shown?.id).slice(0, EARLIER);
 }
 
-export function isRunning(/** @type {Pick<contract.State, "run">} */ { run }) {
+export function isRunning(/** @type {Pick<wire.State, "run">} */ { run }) {
   return run?.verdict === "running";
 }
 
 // Why nothing can be started now, as a sentence; null when something can.
-export function blockedReason(/** @type {contract.State} */ { run, lease, load }) {
+export function blockedReason(/** @type {wire.State} */ { run, lease, load }) {
   const since = (time) => (time ? ` since ${timeOfDay(time)}` : "");
   if (isRunning({ run })) return `One run at a time: the ${run.demo} run by ${run.by} holds the lease${since(lease?.since ?? run.started)}.`;
   if (!lease) return null;
@@ -60,12 +60,12 @@ export function blockedReason(/** @type {contract.State} */ { run, lease, load }
 }
 
 // The same for a restart, which is allowed during a load of this dashboard.
-export function restartBlockedReason(/** @type {contract.State} */ state) {
+export function restartBlockedReason(/** @type {wire.State} */ state) {
   return !isRunning(state) && isOwnLoad(state) ? null : blockedReason(state);
 }
 
 // Whether the lease's holder is a load of this dashboard.
-function isOwnLoad(/** @type {Pick<contract.State, "lease" | "load">} */ { lease, load }) {
+function isOwnLoad(/** @type {Pick<wire.State, "lease" | "load">} */ { lease, load }) {
   return Boolean(load?.active && lease?.run?.startsWith("load-"));
 }
 
@@ -75,16 +75,16 @@ export function elapsedSeconds({ started, ended }, now) {
 }
 
 // The obligation {since, by, text} that a failed run found unmet; null where something else failed.
-export function unmetObligation(/** @type {contract.RunView | contract.RunRow} */ run) {
+export function unmetObligation(/** @type {wire.RunView | wire.RunRow} */ run) {
   if ("owed" in run) return run.owed; // a row of the history
   return (run.verdict === "fail" && run.evidence?.owed?.find(({ met }) => met === null)) || null;
 }
 
 // How long a run's evidence file can be downloaded.
-export function fileNote(/** @type {contract.EvidenceFileView} */ { kept, why }) {
+export function fileNote(/** @type {wire.EvidenceFileView} */ { kept, why }) {
   return kept ? "All records of the run, kept with it" : `All records of the run, until the dashboard restarts: ${why}`;
 }
 
-export function obligationText(/** @type {contract.ObligationView} */ { text, since, by }) {
+export function obligationText(/** @type {wire.ObligationView} */ { text, since, by }) {
   return `${text}: due by ${timeOfDay(by)}, owed since ${timeOfDay(since)}, not met.`;
 }

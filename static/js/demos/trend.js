@@ -10,7 +10,7 @@ const STEP = 12; // between two runs, while there is room
 const FLOOR = HEIGHT - 3 * MARGIN; // the y of zero; runs without a figure are below it
 
 // {width, points: {x, y, value (seconds or null), word, tone}} of the runs that have ended.
-export function trendOf(/** @type {contract.RunRow[]} */ runs, demo) {
+export function trendOf(/** @type {wire.RunRow[]} */ runs, demo) {
   const ended = (runs ?? []).filter((run) => run.demo === demo && run.verdict !== "running");
   const most = Math.max(1, ...ended.map(({ compared }) => compared));
   const step = Math.min(STEP, (WIDTH - 2 * MARGIN) / (ended.length - 1));

@@ -17,7 +17,7 @@ const MOST_SLOTS = 100; // with more pods than this, there is no mark for each
 export function autoscaler(redraw, name) {
   const whatIf = new Lazy(async () => new (await import("./whatIf.js")).WhatIf(redraw), redraw);
   const sizing = new Lazy(async () => new (await import("./sizing.js")).Sizing(redraw), redraw);
-  return (/** @type {contract.State} */ state, now) => {
+  return (/** @type {wire.State} */ state, now) => {
     if (name === "") return nothing; // another application, without an autoscaler
     const { autoscaler: hpa } = state;
     const sizes = details("Requests and limits that fit", sizing, () => sizing.open(), (part) => part.template(state));
@@ -47,19 +47,19 @@ function details(title, /** @type {Lazy} */ part, onOpen, template) {
   </details>`;
 }
 
-function aside(/** @type {contract.AutoscalerView} */ hpa) {
+function aside(/** @type {wire.AutoscalerView} */ hpa) {
   const { target, unit } = cpuOf(hpa);
   return `${target === null ? "no CPU target" : `CPU target ${count(target)}\u00a0${unit}`} · ${hpa.min} to ${hpa.max} pods`;
 }
 
 // The controller's figure and its target, both in the target's unit: percent of the pods' requests, or millicores a pod.
-function cpuOf(/** @type {contract.AutoscalerView} */ hpa) {
+function cpuOf(/** @type {wire.AutoscalerView} */ hpa) {
   return hpa.target_millicores === null
     ? { cpu: hpa.cpu_percent, target: hpa.target_percent, unit: "%" }
     : { cpu: hpa.cpu_millicores, target: hpa.target_millicores, unit: "m" };
 }
 
-function figures(/** @type {contract.State} */ { deployment, sources }, /** @type {contract.AutoscalerView} */ hpa, now) {
+function figures(/** @type {wire.State} */ { deployment, sources }, /** @type {wire.AutoscalerView} */ hpa, now) {
   const { desired, evaluation } = hpa;
   const { cpu, unit } = cpuOf(hpa);
   const ready = deployment?.ready ?? null;
@@ -108,7 +108,7 @@ function level(cpu, band) {
   return cpu > band.high ? "over" : cpu < band.low ? "under" : "within";
 }
 
-function reasoning(/** @type {contract.AutoscalerView} */ hpa, /** @type {contract.Evaluation} */ evaluation, sources, now) {
+function reasoning(/** @type {wire.AutoscalerView} */ hpa, /** @type {wire.Evaluation} */ evaluation, sources, now) {
   const { formula: steps, sentence: text, measured, next, until, notes } = evaluation;
   if (measured === null && sources.metrics?.state === "forbidden") return html`<p class="sentence">${NO_METRICS}</p>${terms(hpa, evaluation, now)}`;
   return html`<div class="reasoning">
@@ -127,11 +127,11 @@ export function sentence(text, steps) {
 }
 
 // Each metric with its proposal, where CPU is not the only one.
-function metrics(/** @type {contract.AutoscalerView} */ { metrics: list, asks }) {
+function metrics(/** @type {wire.AutoscalerView} */ { metrics: list, asks }) {
   if (!asks) return nothing;
   return html`<p class="sentence">${unbroken(asks.sentence)}</p>
     <ul class="metrics" aria-label="Metrics">
-      ${repeat(list, ({ id }) => id, (/** @type {contract.MetricView} */ metric) => html`<li data-metric=${metric.name}>
+      ${repeat(list, ({ id }) => id, (/** @type {wire.MetricView} */ metric) => html`<li data-metric=${metric.name}>
         <strong>${metric.name}</strong>
         <span class="text-muted">${[metric.type, metric.container ?? metric.object, `target ${metric.target}`].filter(Boolean).join(" · ")}</span>
         <span class="metric-proposal">${metric.proposed === null ? "no proposal" : plural(metric.proposed, "pod")}</span>
@@ -142,7 +142,7 @@ function metrics(/** @type {contract.AutoscalerView} */ { metrics: list, asks })
 }
 
 // Settings by which the autoscaler can't do its work.
-export function findings(/** @type {contract.Finding[]} */ list) {
+export function findings(/** @type {wire.Finding[]} */ list) {
   if (list.length === 0) return nothing;
   return html`<ul class="findings" aria-label="Findings">
     ${repeat(list, ({ id }) => id, ({ id, tone, text }) => html`<li data-tone=${tone} data-finding=${id}>${icon(tone === "bad" ? "cross" : "warning")}<span>${unbroken(text)}</span></li>`)}
@@ -150,7 +150,7 @@ export function findings(/** @type {contract.Finding[]} */ list) {
 }
 
 // The settings, which hold whatever the figures are.
-function terms(/** @type {contract.AutoscalerView} */ hpa, /** @type {contract.Evaluation} */ { condition, rules, tolerance: margins, last }, now) {
+function terms(/** @type {wire.AutoscalerView} */ hpa, /** @type {wire.Evaluation} */ { condition, rules, tolerance: margins, last }, now) {
   return html`<dl class="terms">
     <div><dt>Goes down</dt><dd>${unbroken(condition)}</dd></div>
     <div><dt>Last scaled</dt><dd>${lastScaled(hpa, last, now)}</dd></div>
@@ -164,7 +164,7 @@ function formula(text) {
 }
 
 // Where the sentence's figure comes from. The large figure is always the controller's own, from its last sync.
-function source(/** @type {contract.AutoscalerView} */ hpa, { percent: used, newest, unit }) {
+function source(/** @type {wire.AutoscalerView} */ hpa, { percent: used, newest, unit }) {
   const { cpu } = cpuOf(hpa);
   if (used === null) return "";
   if (used === cpu) return newest ? "as the controller saw it" : "as the controller saw it, newer than the samples here";
@@ -179,7 +179,7 @@ function countdown({ until, then, provided }, now) {
   return html`<strong class="countdown">${then} <time datetime=${until}>${when}</time>${provided ? ` ${unbroken(provided)}` : ""}.</strong>`;
 }
 
-function lastScaled(/** @type {contract.AutoscalerView} */ { last_scaled: time }, /** @type {contract.LastChange} */ last, now) {
+function lastScaled(/** @type {wire.AutoscalerView} */ { last_scaled: time }, /** @type {wire.LastChange} */ last, now) {
   if (!time) return "not yet";
   const when = html`<time datetime=${time}>${timeOfDay(time)}</time>, ${wholeDuration(secondsSince(time, now))} ago`;
   if (!last) return when;
@@ -192,7 +192,7 @@ function tolerance({ down, up }) {
   return up === down ? `${margin(up)} tolerance` : `tolerance ${margin(up)} up, ${margin(down)} down`;
 }
 
-function conditions(/** @type {contract.ConditionView[]} */ list, now) {
+function conditions(/** @type {wire.ConditionView[]} */ list, now) {
   if (list.length === 0) return nothing;
   return html`<ul class="conditions" aria-label="Conditions">
     ${repeat(list, ({ id }) => id, (condition) => {

@@ -13,7 +13,7 @@ export class Crowd {
   }
 
   // Returns what to show of the pods: each as it is, or as it was before.
-  next(/** @type {contract.PodView[]} */ pods) {
+  next(/** @type {wire.PodView[]} */ pods) {
     let left = MOST_CHANGED;
     const shown = pods.map((pod) => {
       const before = this.#shown.get(pod.uid);

@@ -80,7 +80,7 @@ function arrow() {
   return html`<span class="flow-arrow">${icon("arrow")}</span>`;
 }
 
-function service(/** @type {contract.State} */ state) {
+function service(/** @type {wire.State} */ state) {
   const { service: found } = state;
   if (!found) return absent(state, "endpointslices", "No Service", "Nothing routes requests to the pods.", "cross");
   return html`<article class="tile">
@@ -91,11 +91,11 @@ function service(/** @type {contract.State} */ state) {
 }
 
 // Whether the pods' requests are counted: another application may have no such counters.
-function isCounted(/** @type {contract.State} */ { sources }) {
+function isCounted(/** @type {wire.State} */ { sources }) {
   return sources.traffic !== undefined;
 }
 
-function serviceTraffic(/** @type {contract.State} */ { traffic }) {
+function serviceTraffic(/** @type {wire.State} */ { traffic }) {
   return html`<dl class="facts">
     ${fact("requests", rate(traffic?.requests_per_second))}
     ${fact("p50", milliseconds(traffic?.p50_ms))} ${fact("p99", milliseconds(traffic?.p99_ms))}
@@ -104,7 +104,7 @@ function serviceTraffic(/** @type {contract.State} */ { traffic }) {
 }
 
 // A tile for each pod, and a placeholder for each pod that the autoscaler may still add.
-function pods(page, /** @type {contract.State} */ state, /** @type {contract.PodView[]} */ members, now) {
+function pods(page, /** @type {wire.State} */ state, /** @type {wire.PodView[]} */ members, now) {
   if (members.length === 0) return absent(state, "pods", "No pods", "The Service has no pods behind it.");
   const places = Math.max(members.length, Math.min(state.autoscaler?.max ?? 0, MOST_PLACEHOLDERS));
   const crowded = places > CROWDED;
@@ -118,7 +118,7 @@ function pods(page, /** @type {contract.State} */ state, /** @type {contract.Pod
   </div>`;
 }
 
-function databaseTiles(page, /** @type {contract.State} */ state, /** @type {contract.PodView[]} */ database, now) {
+function databaseTiles(page, /** @type {wire.State} */ state, /** @type {wire.PodView[]} */ database, now) {
   if (database.length === 0) {
     return absent(state, "pods", "No database pod", state.statefulset?.desired ? "The next one is starting." : "The StatefulSet is scaled to zero.", "warning");
   }
@@ -129,7 +129,7 @@ function databaseTiles(page, /** @type {contract.State} */ state, /** @type {con
 }
 
 // A click anywhere on the tile opens the pod's drawer; for the keyboard, its name is a button.
-function podTile({ history, open }, /** @type {contract.PodView} */ pod, now, { owner, hasSparkline, isCounted = false, mongo = null }) {
+function podTile({ history, open }, /** @type {wire.PodView} */ pod, now, { owner, hasSparkline, isCounted = false, mongo = null }) {
   const seconds = secondsSince(pod.created, now);
   const age = wholeDuration(seconds);
   const state = podStatus(pod, seconds);
@@ -162,22 +162,22 @@ function openButton(text, name) {
   return html`<button type="button" class="tile-open" aria-haspopup="dialog" aria-label="Details of ${name}">${text}</button>`;
 }
 
-function traffic(/** @type {contract.PodView} */ { requests_per_second: requests }) {
+function traffic(/** @type {wire.PodView} */ { requests_per_second: requests }) {
   return html`<dl class="facts">${fact("requests", rate(requests))}</dl>`;
 }
 
-function databaseFacts(/** @type {Pick<contract.MongoView, "state" | "version" | "ops_per_second">} */ mongo) {
+function databaseFacts(/** @type {Pick<wire.MongoView, "state" | "version" | "ops_per_second">} */ mongo) {
   return html`<dl class="facts">
     ${mongo.state === "down" ? fact("mongod", "no answer") : fact(`v${mongo.version ?? "?"}`, rate(mongo.ops_per_second, "ops"))}
   </dl>`;
 }
 
 // The volume claims of the database; others' are found by their names.
-function ours(/** @type {contract.State} */ { claims }) {
+function ours(/** @type {wire.State} */ { claims }) {
   return claims.filter((claim) => claim.of_database);
 }
 
-function claims(/** @type {contract.State} */ state) {
+function claims(/** @type {wire.State} */ state) {
   if (ours(state).length === 0) {
     return absent(state, "persistentvolumeclaims", "No volume claim", "The database's data is lost with its pod.", "warning");
   }
@@ -196,16 +196,16 @@ function claims(/** @type {contract.State} */ state) {
 }
 
 // The use of the file system under the database. Many storage classes do not enforce a claim's capacity.
-function disk(/** @type {contract.VolumeView} */ { used_bytes: used, total_bytes: total }) {
+function disk(/** @type {wire.VolumeView} */ { used_bytes: used, total_bytes: total }) {
   return html`<div><dt>disk</dt><dd title="${binary(used)} of ${binary(total)} in the file system">${share(used, total, binary)}</dd></div>`;
 }
 
-function diskMeter(/** @type {contract.VolumeView} */ { used_bytes: used, total_bytes: total }) {
+function diskMeter(/** @type {wire.VolumeView} */ { used_bytes: used, total_bytes: total }) {
   return html`<span class="meter" data-full=${used >= total * NEARLY_FULL ? "" : nothing} .style=${meterStyle(used, null, total)}></span>`;
 }
 
 // The namespace's other pods, among them the dashboard's own, one line each.
-function otherPods({ open }, /** @type {contract.PodView[]} */ others, now) {
+function otherPods({ open }, /** @type {wire.PodView[]} */ others, now) {
   return html`<ul class="other-pods" aria-label="Also in the namespace">
     <li class="text-muted" aria-hidden="true">also here</li>
     ${repeat(others, ({ uid }) => uid, (pod) => html`<li data-moves data-pod=${pod.name} data-phase=${pod.phase}>

@@ -9,7 +9,7 @@ const MEBI = 2 ** 20;
 
 export class Sizing {
   #redraw;
-  #rows = /** @type {contract.SizingView[] | null} */ (null);
+  #rows = /** @type {wire.SizingView[] | null} */ (null);
   #problem = null;
 
   constructor(redraw) {
@@ -26,7 +26,7 @@ export class Sizing {
     this.#redraw();
   }
 
-  template(/** @type {contract.State} */ { about, deployment }) {
+  template(/** @type {wire.State} */ { about, deployment }) {
     if (this.#problem) return html`<p class="problem" role="alert">${this.#problem}</p>`;
     if (this.#rows === null) return html`<p class="text-muted">Loading…</p>`;
     const kind = ({ app }) => (app === deployment?.name ? "deployment" : "statefulset");
@@ -34,7 +34,7 @@ export class Sizing {
   }
 }
 
-function container(/** @type {contract.SizingView} */ row, command) {
+function container(/** @type {wire.SizingView} */ row, command) {
   const title = html`<strong>${row.container}</strong> <span class="text-muted">of ${row.app}</span>`;
   if (!row.cpu || !row.memory) return html`<p class="size">${title}<br />${unbroken(row.absent)}</p>`;
   return html`<div class="size">
@@ -49,7 +49,7 @@ function container(/** @type {contract.SizingView} */ row, command) {
   </div>`;
 }
 
-function amounts(name, /** @type {contract.AmountView} */ { request: asks, limit, fit_request: fits, fit_limit: fitsAtMost }, format) {
+function amounts(name, /** @type {wire.AmountView} */ { request: asks, limit, fit_request: fits, fit_limit: fitsAtMost }, format) {
   const shown = (amount) => (amount === null ? "none" : format(amount));
   return html`<tr>
     <th scope="row">${name}</th>
@@ -60,6 +60,6 @@ function amounts(name, /** @type {contract.AmountView} */ { request: asks, limit
   </tr>`;
 }
 
-function pair(/** @type {contract.SizingView} */ { cpu: ofCpu, memory }, name) {
+function pair(/** @type {wire.SizingView} */ { cpu: ofCpu, memory }, name) {
   return `cpu=${ofCpu[name]}m,memory=${memory[name] / MEBI}Mi`;
 }

@@ -9,7 +9,7 @@ export class WhatIf {
   #redraw;
   #present = /** @type {Record<string, number>} */ ({}); // the figures when it was opened
   #values = /** @type {Record<string, string | number>} */ ({});
-  #answer = /** @type {contract.WhatIf | null} */ (null);
+  #answer = /** @type {wire.WhatIf | null} */ (null);
   #problem = null;
   #asking = null;
 
@@ -17,14 +17,14 @@ export class WhatIf {
     this.#redraw = redraw;
   }
 
-  open(/** @type {contract.AutoscalerView | null} */ hpa) {
+  open(/** @type {wire.AutoscalerView | null} */ hpa) {
     if (!hpa?.evaluation) return;
     const { percent, target, replicas } = hpa.evaluation;
     this.#present = { percent: percent ?? target, replicas: Math.max(replicas, 1), target, min: hpa.min, max: hpa.max };
     this.#reset();
   }
 
-  template(/** @type {contract.AutoscalerView} */ { evaluation }) {
+  template(/** @type {wire.AutoscalerView} */ { evaluation }) {
     if (!evaluation) return html`<p class="text-muted">It has no target for CPU.</p>`;
     const { unit } = evaluation;
     return html`<form class="load-form" aria-label="What if" @submit=${(event) => event.preventDefault()} @input=${(event) => this.#onInput(event)}>
@@ -71,7 +71,7 @@ export class WhatIf {
   }
 }
 
-function answer(/** @type {contract.WhatIf} */ found) {
+function answer(/** @type {wire.WhatIf} */ found) {
   return html`<div class="reasoning">
       ${sentence(found.sentence, found.formula)}
       <p class="next">${unbroken(found.summary)}</p>

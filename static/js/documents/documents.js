@@ -206,14 +206,14 @@ function position({ id }) {
   return isObjectId(id) ? id : null;
 }
 
-function summary(collection, /** @type {contract.MongoView} */ { count: documents, size_bytes: size, ops_per_second: operations }) {
+function summary(collection, /** @type {wire.MongoView} */ { count: documents, size_bytes: size, ops_per_second: operations }) {
   const parts = [collection];
   if (documents !== null) parts.push(plural(documents, "document"), bytes(size));
   if (operations !== null) parts.push(rate(operations, "operations"));
   return parts.join(" · ");
 }
 
-function noDocuments(/** @type {contract.MongoView} */ mongo, canInsert, address) {
+function noDocuments(/** @type {wire.MongoView} */ mongo, canInsert, address) {
   if (!mongo) return empty("MongoDB has not answered yet", "Its documents appear here once it does.", "half");
   if (mongo.state === "down") return empty("MongoDB does not answer", "Its documents appear here once it does again.", "warning");
   const example = `curl -X POST -H "Content-Type: application/json" -d '{"key":"value"}' ${address}`;

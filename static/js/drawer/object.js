@@ -121,7 +121,7 @@ function fetchDetails({ kind, name }, signal) {
   return request("GET", `/api/objects/${encodeURIComponent(kind)}/${encodeURIComponent(name)}`, { signal });
 }
 
-function content(tab, /** @type {contract.ObjectDetails} */ details, now) {
+function content(tab, /** @type {wire.ObjectDetails} */ details, now) {
   if (tab === "events") return events(details, now);
   if (tab === "change") return change(details);
   if (tab === "yaml") return yaml(details.name, details.yaml);

@@ -22,7 +22,7 @@ export const OPTIONS = {
 
 // The page's copy of the dashboard's state, kept up to date from a Socket.IO client.
 export class Feed {
-  /** @type {contract.State | null} */
+  /** @type {wire.State | null} */
   state = null; // null until the first snapshot
   epoch = null; // the dashboard process that the sequence numbers belong to
   seq = 0;
@@ -91,7 +91,7 @@ export class Feed {
     this.#options.onChange();
   }
 
-  #onSnapshot(/** @type {contract.SnapshotMessage} */ { epoch, seq, state }) {
+  #onSnapshot(/** @type {wire.SnapshotMessage} */ { epoch, seq, state }) {
     Object.assign(this, { epoch, seq, state });
     this.#requestedAt = -Infinity;
     this.#received(state.as_of);
@@ -99,13 +99,13 @@ export class Feed {
   }
 
   // A patch with an older number is already part of the snapshot.
-  #onPatch(/** @type {contract.PatchMessage} */ { epoch, seq, changes }) {
+  #onPatch(/** @type {wire.PatchMessage} */ { epoch, seq, changes }) {
     if (epoch !== this.epoch || seq > this.seq + 1) this.#requestSnapshot();
     else if (seq === this.seq + 1) this.#apply(seq, changes);
     this.#received(null);
   }
 
-  #onTick(/** @type {contract.TickMessage} */ { epoch, seq, as_of: asOf, points }) {
+  #onTick(/** @type {wire.TickMessage} */ { epoch, seq, as_of: asOf, points }) {
     if (epoch !== this.epoch || seq > this.seq) this.#requestSnapshot();
     if (points) this.#options.onPoints(points);
     this.#received(asOf);

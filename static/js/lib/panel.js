@@ -21,7 +21,7 @@ export function empty(title, text, name = "ring") {
 }
 
 // The message for objects that a source does not have: the dashboard may not read them, has not read them yet, or there are none.
-export function absent(/** @type {contract.State} */ { sources }, kind, title, text, name) {
+export function absent(/** @type {wire.State} */ { sources }, kind, title, text, name) {
   if (sources[kind]?.state === "forbidden") return empty("Access denied", `The dashboard's Role does not let it read ${kindName(kind)}.`, "cross");
   if (sources[kind] && sources[kind].as_of === null) return empty("Not known yet", `Waiting for the first list of ${kindName(kind)}.`, "half");
   return empty(title, text, name);

@@ -20,7 +20,7 @@ const PARTS = [
 
 // Returns everything that can be found, {id, kind, text, go()}: the most specific last. `go(hash)` follows a link, `act(name)` opens
 // something that has no address.
-export function candidates(/** @type {contract.State} */ state, names, { go, act }) {
+export function candidates(/** @type {wire.State} */ state, names, { go, act }) {
   const link = (kind, text, hash) => ({ id: `${kind} ${hash} ${text}`, kind, text, go: () => go(hash) });
   return [
     ...PARTS.filter(([id]) => isThere(id, state, names)).map(([id, title]) => link("part", title, `#${id}`)),
@@ -36,7 +36,7 @@ export function candidates(/** @type {contract.State} */ state, names, { go, act
 }
 
 // Another application may have no autoscaler, and a database whose contents are not shown.
-function isThere(part, /** @type {contract.State} */ { sources }, names) {
+function isThere(part, /** @type {wire.State} */ { sources }, names) {
   return part === "documents" ? sources.mongo !== undefined : part !== "autoscaler" || names.hpa !== "";
 }
 

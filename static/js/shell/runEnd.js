@@ -7,7 +7,7 @@ export class RunEnd {
   #ended = null; // the run whose end the reader has not seen yet
 
   // Takes a new state. Returns the run that has just ended, or null.
-  update(/** @type {Pick<contract.State, "run">} */ { run }) {
+  update(/** @type {Pick<wire.State, "run">} */ { run }) {
     const ended = run !== null && run.id === this.#running && run.verdict !== "running" ? run : null;
     this.#running = run?.verdict === "running" ? run.id : null;
     if (ended) this.#ended = ended;

@@ -8,7 +8,7 @@ export function objectHash(kind, name, uid = null) {
 }
 
 // Returns [kind, name] of each object that the state has.
-export function objectsOf(/** @type {contract.State} */ state, { hpa }) {
+export function objectsOf(/** @type {wire.State} */ state, { hpa }) {
   const nodes = new Set(state.pods.map(({ node }) => node).filter(Boolean));
   return [
     ...(state.deployment ? [["Deployment", state.deployment.name]] : []),

@@ -5,7 +5,7 @@ import { kindName, timeOfDay } from "./format.js";
 const STARTING_FOR_S = 60; // a running pod that is not ready is starting while it is younger, and has a problem later
 const PROBLEM = /BackOff|Err|Error|OOM|Evicted|Invalid|Failed/;
 
-export function podStatus(/** @type {contract.PodView} */ pod, ageSeconds) {
+export function podStatus(/** @type {wire.PodView} */ pod, ageSeconds) {
   if (pod.phase === "Terminating") return { icon: "leaving", word: "Terminating", tone: "off" };
   if (pod.reason && PROBLEM.test(pod.reason)) return { icon: "cross", word: pod.reason.replace(/^CrashLoopBackOff$/, "CrashLoop"), tone: "bad" };
   if (pod.phase === "Failed") return { icon: "cross", word: "Failed", tone: "bad" };
@@ -17,18 +17,18 @@ export function podStatus(/** @type {contract.PodView} */ pod, ageSeconds) {
   return { icon: "warning", word: "Not ready", tone: "warn" };
 }
 
-export function serviceStatus(/** @type {contract.ServiceView} */ service) {
+export function serviceStatus(/** @type {wire.ServiceView} */ service) {
   if (service.endpoints === 0) return { icon: "cross", word: "No endpoints", tone: "bad" };
   return { icon: "full", word: service.endpoints === 1 ? "1 endpoint" : `${service.endpoints} endpoints`, tone: "good" };
 }
 
-export function claimStatus(/** @type {contract.ClaimView} */ { phase }) {
+export function claimStatus(/** @type {wire.ClaimView} */ { phase }) {
   if (phase === "Bound") return { icon: "full", word: "Bound", tone: "good" };
   if (phase === "Lost") return { icon: "cross", word: "Lost", tone: "bad" };
   return { icon: "ring", word: phase, tone: "busy" };
 }
 
-export function sourceStatus(/** @type {contract.SourceView} */ { state }) {
+export function sourceStatus(/** @type {wire.SourceView} */ { state }) {
   if (state === "live") return { icon: "full", word: "live", tone: "good" };
   if (state === "connecting") return { icon: "half", word: "connecting", tone: "busy" };
   if (state === "forbidden") return { icon: "cross", word: "not allowed", tone: "bad" };
@@ -37,7 +37,7 @@ export function sourceStatus(/** @type {contract.SourceView} */ { state }) {
 
 // What a panel says of its sources, by `kinds`: the first that is not live, else the first with an object that can't be read, whose
 // former version is shown: {icon, tone, text, title}. Null if all is well.
-export function sourceWarning(/** @type {contract.State["sources"]} */ sources, kinds) {
+export function sourceWarning(/** @type {wire.State["sources"]} */ sources, kinds) {
   const known = kinds.filter((kind) => sources[kind]);
   const away = known.find((kind) => sources[kind].state !== "live");
   if (away) {
@@ -51,7 +51,7 @@ export function sourceWarning(/** @type {contract.State["sources"]} */ sources, 
 }
 
 // The autoscaler's condition. ScalingLimited is the only one that is good when it is False.
-export function conditionStatus(/** @type {contract.ConditionView} */ { type, status }) {
+export function conditionStatus(/** @type {wire.ConditionView} */ { type, status }) {
   const isInverted = type === "ScalingLimited";
   if (status !== "True" && status !== "False") return { icon: "warning", word: `${type} unknown`, tone: "warn" };
   const word = status === "True" ? type : `not ${type}`;

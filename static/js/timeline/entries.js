@@ -15,14 +15,14 @@ const FILTERS = [
 ];
 
 // Returns the entries that match a filter and contain all words of the text, in any case.
-export function select(/** @type {contract.TimelineEntry[]} */ entries, filter, text) {
+export function select(/** @type {wire.TimelineEntry[]} */ entries, filter, text) {
   const { matches } = FILTERS.find(({ id }) => id === filter);
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);
   return entries.filter((entry) => matches(entry) && words.every((word) => searchText(entry).includes(word)));
 }
 
 // Returns the offered filters as {id, word, count}. The chosen one is always among them.
-export function filters(/** @type {contract.TimelineEntry[]} */ entries, chosen) {
+export function filters(/** @type {wire.TimelineEntry[]} */ entries, chosen) {
   return FILTERS.map(({ id, word, matches, rare }) => ({ id, word, rare, count: entries.filter(matches).length }))
     .filter(({ id, rare, count }) => !rare || count > 0 || id === chosen)
     .map(({ id, word, count }) => ({ id, word, count }));
@@ -44,6 +44,6 @@ export function day(time) {
   return new Date(time).toDateString();
 }
 
-function searchText(/** @type {contract.TimelineEntry} */ { text, about }) {
+function searchText(/** @type {wire.TimelineEntry} */ { text, about }) {
   return [text, about?.kind, about?.name].filter(Boolean).join(" ").toLowerCase();
 }

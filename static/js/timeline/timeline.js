@@ -93,7 +93,7 @@ function log(found, all, isMuted, now) {
   </div>`;
 }
 
-function row(/** @type {contract.TimelineEntry} */ entry, now) {
+function row(/** @type {wire.TimelineEntry} */ entry, now) {
   const { tone, kind, text, about } = entry;
   return guard([entry, day(now)], () => html`<li
     data-entry=${entry.id}
@@ -116,7 +116,7 @@ function kindTag(kind) {
   return word ? html`<abbr class="entry-kind" title=${title}>${word}</abbr> ` : nothing;
 }
 
-function nothingFound(/** @type {contract.State} */ state, { filter, text }, choose) {
+function nothingFound(/** @type {wire.State} */ state, { filter, text }, choose) {
   if (filter === "event" && !text) return absent(state, "events", "No Kubernetes events", "There were none in the last hour or so.");
   return html`${empty("No matching entries", "No entry matches the filter.")}
     <button type="button" class="link timeline-more" @click=${() => choose({ filter: "all", text: "" })}>Show everything</button>`;

@@ -13,7 +13,8 @@ from pymongo import MongoClient
 
 from dashboard.dataservice import client as client_module
 from dashboard.dataservice.client import DataServiceClient as Client
-from dashboard.dataservice.contract import (
+from dashboard.dataservice.http_client import CHUNK
+from dashboard.dataservice.protocol import (
     LARGEST_ANSWER,
     AnswerTooLarge,
     DataService,
@@ -24,7 +25,6 @@ from dashboard.dataservice.contract import (
     DataServiceUnavailable,
     UnexpectedAnswer,
 )
-from dashboard.dataservice.http_client import CHUNK
 from dashboard.mock.database.data_service import MockDataService
 from tests.dashboard.stubs import StubHandler, StubServer, wait_until
 from tests.service.process import ServiceProcess

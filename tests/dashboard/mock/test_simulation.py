@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from dashboard.config import DashboardConfig
-from dashboard.core import contract, events
+from dashboard.core import events, wire
 from dashboard.core.objects import KINDS
 from dashboard.core.state.snapshot import Snapshot, Targets
 from dashboard.mock.clock import STEP_SECONDS
@@ -78,7 +78,7 @@ def test_autoscaler_has_other_settings(
     for event in simulation.opening(START):
         snapshot.apply(event)
     view = snapshot.state(0)["autoscaler"]
-    msgspec.convert(view, contract.AutoscalerView, strict=True)
+    msgspec.convert(view, wire.AutoscalerView, strict=True)
     assert [metric["name"] for metric in view["metrics"]] == metrics
     assert [one["id"] for one in view["findings"]] == findings
     assert (view["asks"] or {}).get("replicas") == asks

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 
 import pytest
 
-from dashboard.dataservice.contract import (
+from dashboard.dataservice.http_client import HttpAnswer, HttpClient
+from dashboard.dataservice.protocol import (
     DataServiceError,
     DataServiceTimeout,
     DataServiceUnavailable,
     UnexpectedAnswer,
 )
-from dashboard.dataservice.http_client import HttpAnswer, HttpClient
 from dashboard.target.client import ServiceClient
 from dashboard.target.own import own
 from dashboard.target.service import DocumentPage, FoundDocument, WriteRoute, Written

@@ -5,7 +5,7 @@ import { obligationText, unmetObligation } from "../../demos/runs.js";
 const MOST = 80; // marks in one range; more would hide the charts
 
 // Returns the timeline's marked entries between two times (in seconds), oldest first: {id, at (seconds), tone, label, text}.
-export function marksIn(/** @type {contract.TimelineEntry[]} */ timeline, { from, to }) {
+export function marksIn(/** @type {wire.TimelineEntry[]} */ timeline, { from, to }) {
   return (timeline ?? [])
     .filter(({ mark }) => mark !== null && mark !== undefined)
     .map(({ id, at, tone, mark, text }) => ({ id, at: Date.parse(at) / 1_000, tone, label: mark, text }))
@@ -15,7 +15,7 @@ export function marksIn(/** @type {contract.TimelineEntry[]} */ timeline, { from
 }
 
 // Returns the latest failed run's unmet obligation between two times as a mark with a start (`since`); null without one.
-export function obligationMark(/** @type {contract.RunRow[]} */ runs, { from, to }) {
+export function obligationMark(/** @type {wire.RunRow[]} */ runs, { from, to }) {
   for (const run of runs ?? []) {
     const obligation = unmetObligation(run);
     if (!obligation) continue;

@@ -18,7 +18,7 @@ function ms(value) {
 }
 
 // Tells whether there can be such a figure: of an application whose requests nobody counts, none are "served".
-export const isMeasured = ({ source }, /** @type {contract.State} */ { sources }) => source === undefined || sources[source] !== undefined;
+export const isMeasured = ({ source }, /** @type {wire.State} */ { sources }) => source === undefined || sources[source] !== undefined;
 
 // A figure is {id, name, scale, format, within, fold, …}. A point within `within` seconds of a time is the figure at that time; `fold`
 // says how a row of the table is made from several points. `steps`: it holds until the next point. `fixed`: it is the same

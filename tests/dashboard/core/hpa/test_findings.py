@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from dashboard.core import objects
-from dashboard.core.contract import Finding
 from dashboard.core.hpa.findings import Surroundings, applied_replicas, findings
+from dashboard.core.wire import Finding
 from dashboard.mock.cluster.manifests import BEHAVIOR
 from tests.dashboard.core.hpa.test_evaluation import CPU
 

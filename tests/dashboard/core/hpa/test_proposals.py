@@ -11,15 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard.core import objects
-from dashboard.core.contract import AskView, MetricView
 from dashboard.core.hpa.evaluation import Evaluator
 from dashboard.core.hpa.proposals import ProposalReader, ask, combined
 from dashboard.core.timestamps import rfc3339
+from dashboard.core.wire import AskView, MetricView
 from dashboard.mock.cluster.manifests import BEHAVIOR
 from tests.dashboard.core.hpa.test_evaluation import CPU, NOW, pod
 
 MEBI = 2**20
-
 
 
 def resource(name: str = "memory", container: str = "", **value: Any) -> dict[str, Any]:

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from dashboard.core import objects
-from dashboard.core.contract import WhatIf
 from dashboard.core.hpa.behavior import Change, HpaBehavior, Recommendation, behavior_of
 from dashboard.core.hpa.spec import HpaSpec
 from dashboard.core.hpa.utilization import Figures, Unmeasurable
 from dashboard.core.hpa.what_if import MOST_PODS, MOST_SCALINGS, MOST_USAGE, what_if
+from dashboard.core.wire import WhatIf
 from dashboard.mock.cluster.manifests import BEHAVIOR
 from tests.dashboard.core.hpa.cases import CASES
 from tests.dashboard.core.hpa.test_evaluation import autoscaler, evaluated, pods, samples

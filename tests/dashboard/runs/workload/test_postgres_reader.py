@@ -12,7 +12,7 @@ import pg8000
 import pytest
 
 from dashboard.core.errors import ExternalError
-from dashboard.dataservice.contract import DataServiceUnavailable
+from dashboard.dataservice.protocol import DataServiceUnavailable
 from dashboard.runs.ports import Reader
 from dashboard.runs.workload import postgres_reader
 from dashboard.runs.workload.document import digest

@@ -14,8 +14,8 @@ from msgspec.structs import replace
 from pymongo import MongoClient
 
 from dashboard.core.errors import ExternalError
-from dashboard.dataservice.contract import DataServiceTimeout, DataServiceUnavailable
 from dashboard.dataservice.http_client import HttpClient
+from dashboard.dataservice.protocol import DataServiceTimeout, DataServiceUnavailable
 from dashboard.runs import ports
 from dashboard.runs.workload import service_reader
 from dashboard.runs.workload import writers as module

@@ -9,7 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from msgspec.structs import replace
 
-from dashboard.core import contract, events, objects
+from dashboard.core import events, objects, wire
 from dashboard.core.hpa.what_if import MOST_PODS
 from dashboard.core.timestamps import rfc3339
 from dashboard.web.hub import Hub
@@ -36,10 +36,10 @@ def hub(app: Flask) -> Hub:
     return hub
 
 
-def asked(client: FlaskClient, query: str = "") -> contract.WhatIf:
+def asked(client: FlaskClient, query: str = "") -> wire.WhatIf:
     answer = client.get(f"/api/autoscaler/what-if{query}", headers=AS_VIEWER)
     assert answer.status_code == 200, answer.json
-    return msgspec.convert(answer.json, contract.WhatIf, strict=True)
+    return msgspec.convert(answer.json, wire.WhatIf, strict=True)
 
 
 def refused(client: FlaskClient, query: str) -> tuple[int, str]:
@@ -102,10 +102,10 @@ def test_without_a_session_it_is_401(client: FlaskClient) -> None:
     assert client.get("/api/autoscaler/what-if").status_code == 401
 
 
-def sizing(client: FlaskClient) -> list[contract.SizingView]:
+def sizing(client: FlaskClient) -> list[wire.SizingView]:
     answer = client.get("/api/sizing", headers=AS_VIEWER)
     assert answer.status_code == 200
-    return msgspec.convert(answer.json, list[contract.SizingView], strict=True)
+    return msgspec.convert(answer.json, list[wire.SizingView], strict=True)
 
 
 def test_sizing_has_no_amounts_with_little_history(client: FlaskClient, hub: Hub) -> None:

@@ -11,7 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from dashboard.dataservice.contract import (
+from dashboard.dataservice.protocol import (
     LARGEST_DOCUMENT,
     AnswerTooLarge,
     DataServiceAnswer,

@@ -9,7 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from kubernetes.client import Configuration
 
-from dashboard.core.contract import ObjectDetails
+from dashboard.core.wire import ObjectDetails
 from dashboard.kube.client import KubeClient
 from dashboard.kube.objects.reader import APIS, KubeObjectReader
 from dashboard.mock import Mock

@@ -1,4 +1,4 @@
-"""The dashboard's responses and messages, checked against dashboard/core/contract.py."""
+"""The dashboard's responses and messages, checked against dashboard/core/wire.py."""
 
 from collections.abc import Iterator
 from typing import Any, TypeVar
@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import msgspec
 import pytest
 
-from dashboard.core import contract
+from dashboard.core import wire
 from dashboard.core.state.diff import patch
 from tests.dashboard.process import DashboardProcess
 from tests.dashboard.stubs import AS_OPERATOR, wait_until
@@ -39,32 +39,32 @@ def used_dashboard(dashboard: DashboardProcess) -> DashboardProcess:
 
 
 @pytest.mark.slow
-def test_state_matches_the_contract(used_dashboard: DashboardProcess) -> None:
-    state = checked(used_dashboard.request("GET", "/api/state"), contract.State)
+def test_state_matches_the_types(used_dashboard: DashboardProcess) -> None:
+    state = checked(used_dashboard.request("GET", "/api/state"), wire.State)
     assert state.run and state.load and state.mongo and state.autoscaler and state.runs[0].lines
     assert {run.demo for run in state.runs} == {"persistence", "autoscale"}
 
 
 @pytest.mark.slow
-def test_runs_demos_and_audit_match_the_contract(used_dashboard: DashboardProcess) -> None:
-    rows = checked(used_dashboard.request("GET", "/api/runs"), list[contract.RunRow])
+def test_runs_demos_and_audit_match_the_types(used_dashboard: DashboardProcess) -> None:
+    rows = checked(used_dashboard.request("GET", "/api/runs"), list[wire.RunRow])
     assert any(row.owed for row in rows)
     for row in rows:
-        assert checked(used_dashboard.request("GET", f"/api/runs/{row.id}"), contract.RunView).evidence
-    demos = checked(used_dashboard.request("GET", "/api/demos"), list[contract.DemoView])
+        assert checked(used_dashboard.request("GET", f"/api/runs/{row.id}"), wire.RunView).evidence
+    demos = checked(used_dashboard.request("GET", "/api/demos"), list[wire.DemoView])
     for demo in demos:
         for option in demo.options:
-            checked(option, contract.ChoiceOption if "choices" in option else contract.NumberOption)
+            checked(option, wire.ChoiceOption if "choices" in option else wire.NumberOption)
     fields = {demo.id: {field.name for field in demo.evidence} for demo in demos}
     for row in rows:
         assert used_dashboard.request("GET", f"/api/runs/{row.id}")["evidence"].keys() <= fields[row.demo]
-    assert checked(used_dashboard.request("GET", "/api/audit"), list[contract.ActionView])
+    assert checked(used_dashboard.request("GET", "/api/audit"), list[wire.ActionView])
 
 
 @pytest.mark.slow
-def test_messages_match_the_contract_and_build_the_state(used_dashboard: DashboardProcess) -> None:
+def test_messages_match_the_types_and_build_the_state(used_dashboard: DashboardProcess) -> None:
     received: list[tuple[str, Any]] = []
-    types = {"snapshot": contract.SnapshotMessage, "patch": contract.PatchMessage, "tick": contract.TickMessage}
+    types = {"snapshot": wire.SnapshotMessage, "patch": wire.PatchMessage, "tick": wire.TickMessage}
     client = SequentialClient()
     for name in types:
         client.on(name, lambda message, name=name: received.append((name, message)))
@@ -80,4 +80,4 @@ def test_messages_match_the_contract_and_build_the_state(used_dashboard: Dashboa
             state = message["state"]
         elif name == "patch" and state is not None and message["seq"] > state["seq"]:
             state = patch(state, message["changes"]) | {"seq": message["seq"]}
-    checked(state, contract.State)
+    checked(state, wire.State)

@@ -1,5 +1,5 @@
-// Made by `python -m tools.docs.contract` from dashboard/core/contract.py.
-export as namespace contract; // so that every module's comments can name contract.State
+// Made by `python -m tools.docs.schemas` from dashboard/core/wire.py.
+export as namespace wire; // so that every module's comments can name wire.State
 
 /** The deployment. `crash` says whether the database's pod has a crash container, `actions` what the cluster lets the dashboard do. */
 export interface About {

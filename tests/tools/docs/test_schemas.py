@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tools.docs.contract import files
+from tools.docs.schemas import files
 
 
 @pytest.mark.parametrize("path", files(), ids=lambda path: path.name)
 def test_file_is_up_to_date(path: Path) -> None:
-    assert path.read_text() == files()[path], "run `python -m tools.docs.contract`"
+    assert path.read_text() == files()[path], "run `python -m tools.docs.schemas`"

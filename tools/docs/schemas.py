@@ -1,5 +1,5 @@
-"""Generator of the JSON Schemas and the page's types: `python -m tools.docs.contract`. The state, the messages and the
-runs come from dashboard.core.contract, the lines of an evidence file from the records' structs."""
+"""Generator of the JSON Schemas and the page's types: `python -m tools.docs.schemas`. The state, the messages and the
+runs come from dashboard.core.wire, the lines of an evidence file from the records' structs."""
 
 import inspect
 import json
@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from dashboard.core import contract, objects
+from dashboard.core import objects, wire
 from dashboard.core.state.snapshot import JOURNALED
 from dashboard.runs.demos.records import EvidenceLine
 
@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = ROOT / "docs" / "schema" / "dashboard.json"
 RUN = ROOT / "docs" / "schema" / "run.json"
 EVIDENCE = ROOT / "docs" / "schema" / "evidence.json"
-TYPES = ROOT / "static" / "js" / "contract.d.ts"
+TYPES = ROOT / "static" / "js" / "wire.d.ts"
 REF = "#/$defs/"
 
 Json = dict[str, Any]
@@ -33,7 +33,7 @@ def main() -> None:
 
 def files() -> Mapping[Path, str]:
     """Return the generated files as {path: text}."""
-    schema = _schema("The dashboard's state, socket messages and runs", contract.__doc__, contract.DOCUMENTS)
+    schema = _schema("The dashboard's state, socket messages and runs", wire.__doc__, wire.DOCUMENTS)
     evidence = _schema(
         "A line of an evidence file",
         "The file is gzip of such lines. The objects in ObjectsListed and ObjectChanged are of the types Pod, Workload,"
@@ -41,7 +41,7 @@ def files() -> Mapping[Path, str]:
         [EvidenceLine],
         [objects.KINDS[kind] for kind in JOURNALED],
     )
-    run = _schema("A run, GET /api/runs/<id>", contract.RunView.__doc__, [contract.RunView])
+    run = _schema("A run, GET /api/runs/<id>", wire.RunView.__doc__, [wire.RunView])
     return {SCHEMA: _text(schema), RUN: _text(run), EVIDENCE: _text(evidence), TYPES: "\n".join(_types(schema)) + "\n"}
 
 
@@ -67,15 +67,15 @@ def _cleaned(schema: Any) -> Any:
         kept = {key: _cleaned(value) for key, value in schema.items()}
         if "description" in kept:
             kept["description"] = " ".join(str(kept["description"]).split())
-            if kept["description"] == contract.Wire.__doc__:
+            if kept["description"] == wire.Wire.__doc__:
                 del kept["description"]
         return kept
     return [_cleaned(each) for each in schema] if isinstance(schema, list) else schema
 
 
 def _types(schema: Json) -> Iterator[str]:
-    yield "// Made by `python -m tools.docs.contract` from dashboard/core/contract.py."
-    yield "export as namespace contract; // so that every module's comments can name contract.State"
+    yield "// Made by `python -m tools.docs.schemas` from dashboard/core/wire.py."
+    yield "export as namespace wire; // so that every module's comments can name wire.State"
     for name, definition in schema["$defs"].items():
         yield ""
         if "description" in definition:
