@@ -14,7 +14,7 @@ from flask import Flask
 from dashboard.actions.actions import Actions, Names
 from dashboard.clock import now
 from dashboard.config import DashboardConfig, read
-from dashboard.core.state.snapshot import Targets
+from dashboard.core.targets import Targets
 from dashboard.kube.pods.merged_log import FollowerSlots
 from dashboard.parts.cluster import ClusterParts, source_names
 from dashboard.parts.mock import MockParts

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from dashboard.core.events import Emit, Event
-from dashboard.core.state.snapshot import Targets
+from dashboard.core.targets import Targets
 from dashboard.mock.clock import STEP_SECONDS
 from dashboard.mock.database.data_service import MockDataService
 from dashboard.mock.simulation import DEFAULT, Simulation, SimulationOptions

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable
 
-from dashboard.core.state.snapshot import Targets
+from dashboard.core.targets import Targets
 from dashboard.mock.clock import SimulationClock
 from dashboard.mock.cluster.pods import MockPods
 from dashboard.mock.outage import Outage

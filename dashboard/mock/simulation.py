@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from dashboard.core import events
-from dashboard.core.state.snapshot import Targets
+from dashboard.core.targets import Targets
 from dashboard.kube.pods.control import GRACEFUL
 from dashboard.mock.clock import STEP_SECONDS, SimulationClock
 from dashboard.mock.cluster.autoscaler import SimulatedAutoscaler

@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 
 from dashboard.config import DashboardConfig
-from dashboard.core.state.snapshot import Targets
+from dashboard.core.targets import Targets
 from dashboard.mock import Mock
 from dashboard.mock.cluster.object_control import MockObjectControl
 from dashboard.mock.cluster.object_reader import MockObjectReader

@@ -5,7 +5,7 @@ from threading import Event
 from typing import Any, Protocol
 
 from dashboard.core.deployment.deployed import Deployed
-from dashboard.core.state.snapshot import Journal, Look
+from dashboard.core.state.builder import Journal, Look
 from dashboard.kube.lease import LeaseHolder
 from dashboard.kube.pods.control import PodIdentity, VolumeClaimIdentity
 from dashboard.load.options import LoadOptions, LoadTotals

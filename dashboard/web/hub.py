@@ -24,10 +24,11 @@ from dashboard.clock import now
 from dashboard.core import events
 from dashboard.core.hpa.what_if import Supposition, suppose
 from dashboard.core.objects import Autoscaler
+from dashboard.core.state.builder import Journal, Look, StateBuilder
 from dashboard.core.state.diff import diff
 from dashboard.core.state.kept import Kept, KeptLine
 from dashboard.core.state.kept import entry as kept_entry
-from dashboard.core.state.snapshot import Journal, Look, Snapshot, Targets
+from dashboard.core.targets import Targets
 from dashboard.core.timeline.timeline import Timeline
 from dashboard.core.wire import SizingView, WhatIf
 
@@ -105,13 +106,13 @@ class Hub:
         self.counts = Counts()
         self.most = viewers
         self._began = round(time.time(), 3)  # seconds since 1970
-        self._snapshot = Snapshot(targets, sources, now())
+        self._builder = StateBuilder(targets, sources, now())
         self._timeline = Timeline()
         self._inbox: queue.Queue[events.Event | None] = queue.Queue(QUEUE_EVENTS)
         # Guards what follows. Re-entrant: a send may find its page gone, which then leaves in the same thread.
         self._lock = threading.RLock()
         self._seq = 0
-        self._state = self._snapshot.state(0) | {"timeline": self._timeline.entries()}
+        self._state = self._builder.state(0) | {"timeline": self._timeline.entries()}
         self._viewers: dict[str, Viewer] = {}
         self._broadcaster: Broadcaster | None = None
         self._stopped = threading.Event()
@@ -163,13 +164,13 @@ class Hub:
         """Return the charts' points after `since` (seconds since 1970) as JSON, with `epoch`, `as_of` and `began`: the
         points before that are another process's."""
         with self._lock:
-            history = self._snapshot.history.since(since)
+            history = self._builder.history.since(since)
         return orjson.dumps({"epoch": self.epoch, "as_of": now(), "began": self._began} | history)
 
     def kept(self, by: str, audit: list[KeptLine]) -> Kept:
         """Return what outlives this process, with `by`, its name, and the audit."""
         with self._lock:
-            tables, pods = self._snapshot.history.kept(time.time())
+            tables, pods = self._builder.history.kept(time.time())
             entries = self._timeline.entries()
         return Kept(by, tables, pods, [kept_entry(each) for each in reversed(entries)], audit)
 
@@ -178,7 +179,7 @@ class Hub:
         read the history's last minutes again."""
         with self._lock:
             known = self.taken_in()
-            self._snapshot.history.adopt(kept.tables, kept.pods, self._began)
+            self._builder.history.adopt(kept.tables, kept.pods, self._began)
             for viewer in self._viewers.values() if self.taken_in() > known else ():
                 viewer.snapshot_due = True
             self._timeline.adopt(kept.timeline, self._began, time.time())
@@ -187,17 +188,17 @@ class Hub:
     def what_if(self, supposed: Supposition) -> WhatIf | None:
         """Return what the autoscaler would do (see core.hpa.what_if)."""
         with self._lock:
-            present = self._snapshot.present()
+            present = self._builder.present()
         return suppose(present, supposed) if present else None
 
     def sizing(self) -> list[SizingView]:
         """Return requests and limits that fit the usage of the last hour."""
         with self._lock:
-            return self._snapshot.sizing(now())
+            return self._builder.sizing(now())
 
     def taken_in(self) -> int:
         """Return the number of points that the history has received. While it is equal, the history is unchanged."""
-        return self._snapshot.history.taken_in
+        return self._builder.history.taken_in
 
     def view(self) -> dict[str, Any]:
         """Return the state, which the caller must not change (see runs.ports.View)."""
@@ -206,17 +207,17 @@ class Hub:
     def look(self, at: str) -> Look:
         """Return the state as it is now, which may be newer than what is published (see runs.ports.View)."""
         with self._lock:
-            return self._snapshot.look(at)
+            return self._builder.look(at)
 
     def evaluation_with(self, autoscaler: Autoscaler) -> dict[str, Any] | None:
         """Return what the autoscaler's controller would do now by another spec (see actions.actions.StateView)."""
         with self._lock:
-            return self._snapshot.evaluation_with(autoscaler, now())
+            return self._builder.evaluation_with(autoscaler, now())
 
     def record(self, take: Journal | None, at: str) -> None:
         """Give `take` the journal of the state from now on; None ends it."""
         with self._lock:
-            self._snapshot.record(take, at)
+            self._builder.record(take, at)
 
     def pods(self) -> list[dict[str, Any]]:
         """Return the pods in the state."""
@@ -299,14 +300,14 @@ class Hub:
             self.counts.events[source] += 1
             self.counts.event_at[source] = time.monotonic()
             with self._lock:  # `history` must not read a half-written table
-                self._snapshot.apply(event)
+                self._builder.apply(event)
                 self._timeline.apply(event)
         except Exception:  # one malformed object must not stop the hub
             log.exception("could not apply an event of %s", source)
 
     def _publish(self) -> None:
         with self._lock:
-            state = self._snapshot.state(len(self._viewers))
+            state = self._builder.state(len(self._viewers))
             self._timeline.compare(self._state, state, now())
             state["timeline"] = self._timeline.entries()
             message = self._patch(state)
@@ -354,7 +355,7 @@ class Hub:
         patches, and request a snapshot."""
         at = time.monotonic()
         with self._lock:
-            points = self._snapshot.history.take()
+            points = self._builder.history.take()
             tick = {"epoch": self.epoch, "seq": self._seq, "as_of": now()} | ({"points": points} if points else {})
             message = orjson.dumps(tick)
             if self._broadcaster:

@@ -8,7 +8,7 @@ import orjson
 from dashboard.config import DashboardConfig
 from dashboard.core import events
 from dashboard.core.state.diff import patch
-from dashboard.core.state.snapshot import Targets
+from dashboard.core.targets import Targets
 from dashboard.parts.cluster import source_names
 from dashboard.web.hub import Hub
 

@@ -127,5 +127,5 @@ def test_spoiled_sample_is_one_spoiled_sample(answer: bytes) -> None:
     assert poller._round() is None
     assert page.state["sources"]["metrics"]["error"] is None
     assert [each["cpu_millicores"] for each in page.state["pods"]] == [133, None]
-    assert page.hub._snapshot.history.since(0.0)["tables"]["cpu"]["at"][-1] == seconds(later)
+    assert page.hub._builder.history.since(0.0)["tables"]["cpu"]["at"][-1] == seconds(later)
     page.check()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from dashboard.core import events
-from dashboard.core.state.snapshot import Targets
+from dashboard.core.targets import Targets
 
 OPERATOR = "Op9-kq3Zr7Lw2Xv8Tn5B"
 VIEWER = "Vi4-hd6Ys1Mj0Qc7Gp2E"

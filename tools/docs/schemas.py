@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from dashboard.core import objects, wire
-from dashboard.core.state.snapshot import JOURNALED
+from dashboard.core.state import journal
 from dashboard.runs.demos.records import EvidenceLine
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,7 +39,7 @@ def files() -> Mapping[Path, str]:
         "The file is gzip of such lines. The objects in ObjectsListed and ObjectChanged are of the types Pod, Workload,"
         " Autoscaler and EndpointSlice.",
         [EvidenceLine],
-        [objects.KINDS[kind] for kind in JOURNALED],
+        [objects.KINDS[kind] for kind in journal.KINDS],
     )
     run = _schema("A run, GET /api/runs/<id>", wire.RunView.__doc__, [wire.RunView])
     return {SCHEMA: _text(schema), RUN: _text(run), EVIDENCE: _text(evidence), TYPES: "\n".join(_types(schema)) + "\n"}

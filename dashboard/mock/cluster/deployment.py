@@ -2,7 +2,7 @@
 
 from dashboard.core import events
 from dashboard.core.deployment.revisions import REVISION
-from dashboard.core.state.snapshot import Targets
+from dashboard.core.targets import Targets
 from dashboard.mock.clock import SimulationClock
 from dashboard.mock.cluster.autoscaler import SimulatedAutoscaler
 from dashboard.mock.cluster.autoscaler_variants import annotations

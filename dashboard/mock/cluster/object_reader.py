@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from dashboard.core.state.snapshot import Targets
+from dashboard.core.targets import Targets
 from dashboard.kube.objects import control as object_control
 from dashboard.kube.pods.details import Json
 from dashboard.mock.cluster.manifests import NODE

@@ -8,7 +8,7 @@ import random
 import threading
 from collections.abc import Callable, Iterator
 
-from dashboard.core.state.snapshot import Targets
+from dashboard.core.targets import Targets
 from dashboard.core.timestamps import rfc3339, seconds
 from dashboard.kube.errors import ContainerWaiting, ObjectNotFound
 from dashboard.kube.pods.details import Json, LogRequest, LogSource

@@ -1,4 +1,4 @@
-"""Plays the journal in an evidence file into a snapshot, which then has what the dashboard had: state and charts."""
+"""Plays the journal in an evidence file into a builder, which then has what the dashboard had: state and charts."""
 
 from collections import defaultdict
 from typing import Any, cast
@@ -6,8 +6,9 @@ from typing import Any, cast
 import msgspec
 
 from dashboard.core.events import Event, ObjectChanged, ObjectDeleted, ObjectsListed, ObjectUnreadable
+from dashboard.core.state.builder import Look, StateBuilder
 from dashboard.core.state.journal import Began, Looked, Recorded, Scraped, event_of
-from dashboard.core.state.snapshot import Look, Snapshot, Targets
+from dashboard.core.targets import Targets
 from dashboard.runs.evidence.file import EvidenceReader, Unreadable
 
 Json = dict[str, Any]
@@ -18,9 +19,9 @@ MOST_BYTES = 8 << 20  # of the JSON of a kind's objects, or of the pods' counter
 
 class Replay:
     def __init__(self) -> None:
-        self._snapshot: Snapshot | None = None
+        self._builder: StateBuilder | None = None
         self._objects: defaultdict[str, dict[str, int]] = defaultdict(dict)  # kind → uid → bytes of its JSON
-        self._counters: dict[str, int] = {}  # by pod name: the snapshot remembers those of pods that are gone
+        self._counters: dict[str, int] = {}  # by pod name: the builder remembers those of pods that are gone
 
     def apply(self, record: Any) -> Look | None:
         """Apply a record of the journal; ignore others. Return the look if a run looked at the state. Raise
@@ -31,7 +32,7 @@ class Replay:
             if isinstance(record, Began):
                 if len(record.sources) > MOST_OBJECTS:
                     raise Unreadable(f"It has more than {MOST_OBJECTS} sources.")
-                self._snapshot = Snapshot(Targets(**record.targets), record.sources, record.at)
+                self._builder = StateBuilder(Targets(**record.targets), record.sources, record.at)
                 return None
             if isinstance(record, Looked):
                 return self._known.look(record.at)
@@ -42,7 +43,7 @@ class Replay:
         return None
 
     def _count(self, record: Event) -> None:
-        """Raise `Unreadable` if there is more than a run can have seen: in a snapshot it takes much more memory than in
+        """Raise `Unreadable` if there is more than a run can have seen: in a builder it takes much more memory than in
         the file."""
         match record:
             case Scraped():
@@ -76,10 +77,10 @@ class Replay:
         return found["target_of_requests"] if found else None
 
     @property
-    def _known(self) -> Snapshot:
-        if self._snapshot is None:
+    def _known(self) -> StateBuilder:
+        if self._builder is None:
             raise Unreadable("Its journal has no beginning.")
-        return self._snapshot
+        return self._builder
 
 
 def _uid(object_: Json) -> str:

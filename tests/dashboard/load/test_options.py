@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from dashboard.core import events
 from dashboard.core.errors import InvalidOption
-from dashboard.core.state.snapshot import Snapshot, Targets
+from dashboard.core.state.builder import StateBuilder
+from dashboard.core.targets import Targets
 from dashboard.load.options import (
     MOST_RATE,
     MOST_SECONDS,
@@ -108,10 +109,10 @@ def test_json_of_an_ended_load_has_its_error_and_no_rates() -> None:
 
 
 def test_snapshot_has_the_load() -> None:
-    snapshot = Snapshot(Targets("n", "c", "d", "s", "a", "flask"), (), AT)
+    builder = StateBuilder(Targets("n", "c", "d", "s", "a", "flask"), (), AT)
     load = progress(sample(1, 100), sample(2, 200, p99_ms=4)).to_json(AT, AT, active=True)
-    snapshot.apply(events.LoadUpdated(at=AT, load=load))
-    assert snapshot.state(0)["load"] == load
+    builder.apply(events.LoadUpdated(at=AT, load=load))
+    assert builder.state(0)["load"] == load
 
 
 def test_totals_cover_the_whole_load_and_count_errors_by_kind() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from dashboard.core.events import OperationRate
-from dashboard.core.state.snapshot import Targets
+from dashboard.core.targets import Targets
 from dashboard.mock import Mock
 from tests.dashboard.stubs import Emitted
 

@@ -11,7 +11,8 @@ import pytest
 from dashboard.config import DashboardConfig
 from dashboard.core import events, wire
 from dashboard.core.objects import KINDS
-from dashboard.core.state.snapshot import Snapshot, Targets
+from dashboard.core.state.builder import StateBuilder
+from dashboard.core.targets import Targets
 from dashboard.mock.clock import STEP_SECONDS
 from dashboard.mock.cluster.pods import LONGEST_NAME
 from dashboard.mock.schedule import CYCLE_SECONDS
@@ -32,18 +33,18 @@ class Recording:
     """A simulation's events, the state after each step, and the charts' tables."""
 
     def __init__(self, seconds: float, **options: Any) -> None:
-        simulation, snapshot = Simulation(TARGETS, SimulationOptions(**options)), Snapshot(TARGETS, SOURCES, "")
+        simulation, builder = Simulation(TARGETS, SimulationOptions(**options)), StateBuilder(TARGETS, SOURCES, "")
         self.opening = simulation.opening(START)
         self.events = list(self.opening)
         for event in self.opening:
-            snapshot.apply(event)
-        self.states = [snapshot.state(0)]
+            builder.apply(event)
+        self.states = [builder.state(0)]
         for step in range(1, int(seconds / STEP_SECONDS) + 1):
             for event in simulation.step(START + step * STEP):
                 self.events.append(event)
-                snapshot.apply(event)
-            self.states.append(snapshot.state(0))
-        self.history = snapshot.history.since(0)["tables"]
+                builder.apply(event)
+            self.states.append(builder.state(0))
+        self.history = builder.history.since(0)["tables"]
 
     def kubernetes_events(self, reason: str) -> list[Any]:
         """Return the Kubernetes Events with a reason, the listed ones too."""
@@ -74,10 +75,13 @@ def recording() -> Recording:
 def test_autoscaler_has_other_settings(
     autoscaler: str, metrics: list[str], asks: int | None, findings: list[str]
 ) -> None:
-    simulation, snapshot = Simulation(TARGETS, SimulationOptions(autoscaler=autoscaler)), Snapshot(TARGETS, SOURCES, "")
+    simulation, builder = (
+        Simulation(TARGETS, SimulationOptions(autoscaler=autoscaler)),
+        StateBuilder(TARGETS, SOURCES, ""),
+    )
     for event in simulation.opening(START):
-        snapshot.apply(event)
-    view = snapshot.state(0)["autoscaler"]
+        builder.apply(event)
+    view = builder.state(0)["autoscaler"]
     msgspec.convert(view, wire.AutoscalerView, strict=True)
     assert [metric["name"] for metric in view["metrics"]] == metrics
     assert [one["id"] for one in view["findings"]] == findings

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from dashboard.clock import SystemClock
 from dashboard.core.errors import ExternalError, InvalidOption, NotFound
 from dashboard.core.events import LeaseChanged, RunHistoryUpdated, RunUpdated
-from dashboard.core.state.snapshot import Look
+from dashboard.core.state.builder import Look
 from dashboard.core.timestamps import rfc3339, seconds
 from dashboard.kube.lease import LeaseHolder
 from dashboard.load.options import LoadBusy, LoadOptions

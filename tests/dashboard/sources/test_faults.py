@@ -15,7 +15,7 @@ from kubernetes.config import incluster_config
 from pymongo import MongoClient
 
 from dashboard.core import events
-from dashboard.core.state.snapshot import Snapshot
+from dashboard.core.state.builder import StateBuilder
 from dashboard.kube.client import LARGEST_LINE, Configuration, connection
 from dashboard.sources import watches
 from dashboard.sources.mongo import MongoSource
@@ -49,10 +49,10 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def state(emitted: Emitted) -> dict[str, Any]:
     """Return the state that the page would show."""
-    snapshot = Snapshot(TARGETS, (*watches.SOURCES, "mongo", "traffic"), "")
+    builder = StateBuilder(TARGETS, (*watches.SOURCES, "mongo", "traffic"), "")
     for event in list(emitted):
-        snapshot.apply(event)
-    return snapshot.state(0)
+        builder.apply(event)
+    return builder.state(0)
 
 
 def source_states(emitted: Emitted) -> dict[str, str]:
@@ -229,9 +229,7 @@ def test_refused_heartbeat_does_not_end_the_watches(
 
 
 @pytest.mark.usefixtures("short_pauses")
-def test_list_is_shown_while_the_watch_is_forbidden(
-    api: StubApi, emitted: Emitted, source: ClusterSource
-) -> None:
+def test_list_is_shown_while_the_watch_is_forbidden(api: StubApi, emitted: Emitted, source: ClusterSource) -> None:
     api.play("watch-forbidden")
     source.start()
     refused = emitted.wait(

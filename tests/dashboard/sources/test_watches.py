@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dashboard.core import events
-from dashboard.core.state.snapshot import Snapshot
+from dashboard.core.state.builder import StateBuilder
 from dashboard.kube.client import Configuration, KubeStatusError, connection
 from dashboard.sources import watches
 from dashboard.sources.watches import ClusterSource, is_earlier, pause
@@ -34,10 +34,10 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def state(emitted: Emitted) -> dict[str, Any]:
     """Return the state that the page would show."""
-    snapshot = Snapshot(TARGETS, (*watches.SOURCES, "mongo"), "")
+    builder = StateBuilder(TARGETS, (*watches.SOURCES, "mongo"), "")
     for event in list(emitted):
-        snapshot.apply(event)
-    return snapshot.state(0)
+        builder.apply(event)
+    return builder.state(0)
 
 
 def pods(emitted: Emitted) -> list[tuple[str, str, bool]]:

@@ -5,7 +5,7 @@ A run keeps one while it goes on, and its check makes the same one from the run'
 
 from typing import NamedTuple
 
-from dashboard.core.state.snapshot import Look
+from dashboard.core.state.builder import Look
 from dashboard.core.timestamps import seconds
 from dashboard.load.options import MOST_RATE, LoadTotals
 from dashboard.runs.demos.autoscale.interruption import Watchdog, clock_jump

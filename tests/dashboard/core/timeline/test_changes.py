@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from dashboard.core import events, objects
-from dashboard.core.state.snapshot import Snapshot
+from dashboard.core.state.builder import StateBuilder
 from dashboard.core.timeline.timeline import Timeline
 from dashboard.core.timestamps import rfc3339, seconds
 from tests.dashboard.core.decoding import Json, decoded
@@ -19,16 +19,16 @@ class PublishedTimeline:
     """A timeline that follows a snapshot from publication to publication, like the hub's."""
 
     def __init__(self) -> None:
-        self.snapshot = Snapshot(TARGETS, KINDS, timestamp(0))
+        self.builder = StateBuilder(TARGETS, KINDS, timestamp(0))
         self.timeline = Timeline()
-        self.state = self.snapshot.state(0)
+        self.state = self.builder.state(0)
         self._read: set[str] = set()
 
     def publish(self, second: float, *events: Any) -> "PublishedTimeline":
         """Apply events and add the entries of the changes. Each of `events` makes an event with the given timestamp."""
         for event_with in events:
-            self.snapshot.apply(event_with(timestamp(second)))
-        before, self.state = self.state, self.snapshot.state(0)
+            self.builder.apply(event_with(timestamp(second)))
+        before, self.state = self.state, self.builder.state(0)
         self.timeline.compare(before, self.state, timestamp(second))
         return self
 

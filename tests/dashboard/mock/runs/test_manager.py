@@ -10,7 +10,8 @@ import pytest
 
 from dashboard.core.errors import InvalidOption
 from dashboard.core.events import LeaseChanged, LoadUpdated, RunHistoryUpdated, RunUpdated
-from dashboard.core.state.snapshot import Journal, Look, Targets
+from dashboard.core.state.builder import Journal, Look
+from dashboard.core.targets import Targets
 from dashboard.load.options import LoadBusy, LoadOptions
 from dashboard.load.progress import LoadProgress
 from dashboard.load.supervisor import LoadSupervisor

@@ -98,7 +98,7 @@ def test_journal_ends_with_the_run(harness: RunHarness) -> None:
     run = harness.run("persistence")
     before = harness.manager.evidence(run["id"])
     harness.clock.advance(30)
-    assert harness.autoscaler.snapshot._journal is None
+    assert harness.autoscaler.builder._journal is None
     assert harness.manager.evidence(run["id"]) == before
 
 
@@ -139,7 +139,7 @@ def test_report_after_a_restart_has_its_charts(app: Flask, monkeypatch: pytest.M
     assert "There are data since" not in page
     history = report.as_json()["history"]
     assert max(history["replicas"]["ready"]) == run["evidence"]["peak"]
-    memory = harness.autoscaler.snapshot.history.since(0.0)["tables"]
+    memory = harness.autoscaler.builder.history.since(0.0)["tables"]
     assert history == Report(run, memory, "flask-mongodb", "embedded", 70).as_json()["history"]
 
 

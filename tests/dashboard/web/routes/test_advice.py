@@ -51,7 +51,7 @@ def refused(client: FlaskClient, query: str) -> tuple[int, str]:
 
 def test_present_is_the_default(client: FlaskClient, hub: Hub) -> None:
     answer = asked(client)
-    evaluation = hub._snapshot.state(0)["autoscaler"]["evaluation"]
+    evaluation = hub._builder.state(0)["autoscaler"]["evaluation"]
     assert (answer.replicas, answer.percent, answer.target, answer.min, answer.max) == (3, 120, 70, 2, 5)
     assert (answer.formula, answer.wanted, answer.findings) == (evaluation["formula"], evaluation["wanted"], [])
 
@@ -60,7 +60,7 @@ def test_each_supposition_counts(client: FlaskClient, hub: Hub) -> None:
     answer = asked(client, "?percent=90&replicas=4&target=50&min=1&max=9&unready=1")
     assert (answer.replicas, answer.percent, answer.target, answer.min, answer.max) == (4, 90, 50, 1, 9)
     assert answer.wanted == 6  # of (3 x 90 + 1 x 0) / 4 = 67 %
-    assert hub._snapshot.state(0)["autoscaler"]["max"] == 5
+    assert hub._builder.state(0)["autoscaler"]["max"] == 5
 
 
 def test_findings_are_about_the_supposed_settings(client: FlaskClient, hub: Hub) -> None:

@@ -10,7 +10,7 @@ from msgspec import Struct
 from dashboard.core.hpa.metrics import CPU
 from dashboard.core.hpa.utilization import Tolerance
 from dashboard.core.objects import ENDED_PHASES
-from dashboard.core.state.snapshot import Look
+from dashboard.core.state.builder import Look
 from dashboard.core.text import plain
 from dashboard.core.timestamps import seconds
 from dashboard.runs.demos.autoscale.observed.samples import Samples

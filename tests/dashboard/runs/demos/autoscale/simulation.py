@@ -1,7 +1,7 @@
 """An autoscaled Deployment in virtual time: its pods, metrics-server, and the HPA controller.
 
-The controller's arithmetic is written from Kubernetes' documentation, independently of dashboard.core.hpa. A `Snapshot`
-gets the events that the dashboard's sources would emit, so that a run observes the page's state.
+The controller's arithmetic is written from Kubernetes' documentation, independently of dashboard.core.hpa. A
+`StateBuilder` gets the events that the dashboard's sources would emit, so that a run observes the page's state.
 """
 
 import math
@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Struct, convert
 
 from dashboard.core import events, objects
-from dashboard.core.state.snapshot import Journal, Look, Snapshot
+from dashboard.core.state.builder import Journal, Look, StateBuilder
 from dashboard.core.timestamps import rfc3339
 from dashboard.mock.cluster.manifests import BEHAVIOR
 from tests.dashboard.runs.virtual_clock import EPOCH, VirtualClock
@@ -94,7 +94,7 @@ class AutoscalerSimulation:
         self.options = options or SimulationOptions()
         self._clock, self._load_rate = clock, load_rate
         self._random = random.Random(self.options.seed)  # noqa: S311 - a simulation
-        self.snapshot = Snapshot(TARGETS, SOURCES, self._now())
+        self.builder = StateBuilder(TARGETS, SOURCES, self._now())
         self.scales = True  # whether the controller changes the number of pods
         self.syncs = True  # whether the controller does anything
         self.metrics = True  # whether metrics-server has samples
@@ -131,17 +131,17 @@ class AutoscalerSimulation:
         clock.on_step.append(self._step)
 
     def view(self) -> Json:
-        state = self.snapshot.state(0)
+        state = self.builder.state(0)
         pods = state["pods"]
         if self.refusal:
             pods = [pod | {"ready": False, "unready": self.refusal} for pod in pods]
         return state | {"mongo": self.mongo, "pods": [*pods, *self.other_pods]}
 
     def look(self, at: str) -> Look:
-        return self.snapshot.look(at)
+        return self.builder.look(at)
 
     def record(self, take: Journal | None, at: str) -> None:
-        self.snapshot.record(take, at)
+        self.builder.record(take, at)
 
     def _warm_up(self) -> None:
         """Scrape twice and sync once at rest, so that there are samples and a CPU value at the start."""
@@ -398,7 +398,7 @@ class AutoscalerSimulation:
 
     def _emit_list(self, kind: str, items: list[Json]) -> None:
         listed = [convert(item, objects.KINDS[kind]) for item in items]
-        self.snapshot.apply(events.ObjectsListed(at=self._now(), kind=kind, objects=listed))
+        self.builder.apply(events.ObjectsListed(at=self._now(), kind=kind, objects=listed))
 
     def _emit_pods(self) -> None:
         self._emit_list("pods", [self._pod_object(pod) for pod in self.pods])
@@ -503,8 +503,8 @@ class AutoscalerSimulation:
             }
             for name, sample in self._samples.items()
         ]
-        self.snapshot.apply(events.MetricsSampled(at=self._now(), samples=convert(samples, list[objects.PodMetrics])))
-        self.snapshot.apply(self._scraped_counters())
+        self.builder.apply(events.MetricsSampled(at=self._now(), samples=convert(samples, list[objects.PodMetrics])))
+        self.builder.apply(self._scraped_counters())
         ready = [pod for pod in self.pods if pod.ready(self._clock.time) and pod.serves]
         slices = [{
             "metadata": {"name": "flask-1", "uid": "s", "labels": {"kubernetes.io/service-name": "flask"}},

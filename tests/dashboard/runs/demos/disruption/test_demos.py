@@ -339,7 +339,7 @@ def test_pods_that_cannot_be_watched_owe_nothing() -> None:
     def lose_sight(harness: RunHarness) -> None:
         harness.autoscaler.new_pods = {"ready_at": None}
         gone = SourceStatus(at=harness.clock.now(), source="pods", state="stale", error="It does not answer.")
-        harness.autoscaler.snapshot.apply(gone)
+        harness.autoscaler.builder.apply(gone)
         harness.autoscaler._emit_pods = lambda: None  # type: ignore[method-assign]
 
     run = run_demo("rollout", during("restart", lose_sight))

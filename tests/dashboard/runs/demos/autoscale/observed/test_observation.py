@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from dashboard.core.state.snapshot import Look
+from dashboard.core.state.builder import Look
 from dashboard.runs.demos.autoscale.observed.observation import SOURCES, Observation, observe
 from tests.dashboard.runs.demos.autoscale.observations import STARTING, T0, observation, pod
 

@@ -1,4 +1,4 @@
-"""The snapshot's state, built from objects as the API sends them."""
+"""The state, built from objects as the API sends them."""
 
 from typing import Any
 
@@ -7,8 +7,8 @@ import orjson
 import pytest
 
 from dashboard.core import events, objects
+from dashboard.core.state.builder import StateBuilder
 from dashboard.core.state.diff import diff, patch
-from dashboard.core.state.snapshot import Snapshot
 from dashboard.core.timestamps import seconds
 from tests.dashboard.core.decoding import decoded
 from tests.dashboard.stubs import TARGETS
@@ -18,8 +18,8 @@ KINDS = (*list(objects.KINDS)[:6], "metrics", "mongo")
 
 
 @pytest.fixture
-def snapshot() -> Snapshot:
-    return Snapshot(TARGETS, KINDS, T0)
+def builder() -> StateBuilder:
+    return StateBuilder(TARGETS, KINDS, T0)
 
 
 def pod(uid: str = "u1", name: str = "mongodb-0", created: str = T0, **more: Any) -> Any:
@@ -31,8 +31,8 @@ def changed(kind: str, object_: dict[str, Any], at: str = T1) -> events.ObjectCh
     return events.ObjectChanged(at=at, kind=kind, object=decoded(kind, object_))
 
 
-def only_pod(snapshot: Snapshot) -> dict[str, Any]:
-    (view,) = snapshot.state(0)["pods"]
+def only_pod(builder: StateBuilder) -> dict[str, Any]:
+    (view,) = builder.state(0)["pods"]
     return dict(view)
 
 
@@ -41,8 +41,8 @@ def sample(at: str, cpu: str = "123456789n", name: str = "mongodb-0") -> objects
     return objects.PodMetrics(objects.Meta(name=name), at, "15s", [objects.ContainerMetrics("c", usage)])
 
 
-def test_empty_state_has_every_field(snapshot: Snapshot) -> None:
-    assert snapshot.state(2) == {
+def test_empty_state_has_every_field(builder: StateBuilder) -> None:
+    assert builder.state(2) == {
         "pods": [], "autoscaler": None, "deployment": None, "statefulset": None, "claims": [], "service": None,
         "traffic": None, "mongo": None, "load": None, "run": None, "runs": [], "confidence": {}, "alerts": None,
             "lease": None,
@@ -55,10 +55,10 @@ def test_empty_state_has_every_field(snapshot: Snapshot) -> None:
     }  # fmt: skip
 
 
-def test_fields_of_a_pod(snapshot: Snapshot) -> None:
+def test_fields_of_a_pod(builder: StateBuilder) -> None:
     resources = {"requests": {"cpu": "100m", "memory": "96Mi"}, "limits": {"cpu": "400m", "memory": "256Mi"}}
     sidecar = {"name": "sidecar", "resources": {**resources, "limits": {"memory": "64Mi"}}}
-    snapshot.apply(
+    builder.apply(
         events.ObjectsListed(
             at=T1,
             kind="pods",
@@ -83,7 +83,7 @@ def test_fields_of_a_pod(snapshot: Snapshot) -> None:
             ],
         )
     )
-    assert only_pod(snapshot) == {
+    assert only_pod(builder) == {
         "name": "mongodb-0", "uid": "u1", "app": "mongodb", "phase": "Running", "ready": True, "restarts": 3,
         "created": T0, "node": "node", "cpu_millicores": None, "memory_bytes": None, "cpu_request_millicores": 250,
         "cpu_limit_millicores": None, "memory_request_bytes": 192 * 2**20, "memory_limit_bytes": None,
@@ -102,13 +102,13 @@ def test_fields_of_a_pod(snapshot: Snapshot) -> None:
         ({"conditions": None, "containerStatuses": None}, None),
     ],
 )
-def test_reason_of_a_pod(snapshot: Snapshot, status: dict[str, Any], reason: str | None) -> None:
-    snapshot.apply(events.ObjectChanged(at=T1, kind="pods", object=pod(status=status)))
-    assert only_pod(snapshot)["reason"] == reason
+def test_reason_of_a_pod(builder: StateBuilder, status: dict[str, Any], reason: str | None) -> None:
+    builder.apply(events.ObjectChanged(at=T1, kind="pods", object=pod(status=status)))
+    assert only_pod(builder)["reason"] == reason
 
 
 @pytest.mark.parametrize(("initialized", "restarts"), [("True", 6), ("False", 7)])
-def test_restarts_are_those_that_kubectl_shows(snapshot: Snapshot, initialized: str, restarts: int) -> None:
+def test_restarts_are_those_that_kubectl_shows(builder: StateBuilder, initialized: str, restarts: int) -> None:
     """Those of an init container count until it has done its work, those of a sidecar always."""
     init = [{"name": "once"}, {"name": "mesh", "restartPolicy": "Always"}]
     status = {
@@ -117,8 +117,8 @@ def test_restarts_are_those_that_kubectl_shows(snapshot: Snapshot, initialized: 
         "containerStatuses": [{"name": "a", "restartCount": 4}],
     }
     spec = {"containers": [{"name": "a"}], "initContainers": init}
-    snapshot.apply(events.ObjectChanged(at=T1, kind="pods", object=pod(spec=spec, status=status)))
-    assert only_pod(snapshot)["restarts"] == restarts
+    builder.apply(events.ObjectChanged(at=T1, kind="pods", object=pod(spec=spec, status=status)))
+    assert only_pod(builder)["restarts"] == restarts
 
 
 @pytest.mark.parametrize(
@@ -129,99 +129,99 @@ def test_restarts_are_those_that_kubectl_shows(snapshot: Snapshot, initialized: 
     ],
 )
 def test_pod_that_is_not_ready_has_its_own_words_for_it(status: dict[str, Any], unready: str | None) -> None:
-    snapshot = Snapshot(TARGETS, ("pods", "traffic"), T0)
-    snapshot.apply(events.ObjectChanged(at=T1, kind="pods", object=pod(status=status)))
-    snapshot.apply(events.CountersScraped(at=T1, pods={}, unready={"mongodb-0": "MongoDB refuses."}))
-    assert (only_pod(snapshot)["unready"], only_pod(snapshot)["reason"]) == (unready, None)
-    snapshot.apply(events.CountersScraped(at=T1, pods={}))
-    assert only_pod(snapshot)["unready"] is None
+    builder = StateBuilder(TARGETS, ("pods", "traffic"), T0)
+    builder.apply(events.ObjectChanged(at=T1, kind="pods", object=pod(status=status)))
+    builder.apply(events.CountersScraped(at=T1, pods={}, unready={"mongodb-0": "MongoDB refuses."}))
+    assert (only_pod(builder)["unready"], only_pod(builder)["reason"]) == (unready, None)
+    builder.apply(events.CountersScraped(at=T1, pods={}))
+    assert only_pod(builder)["unready"] is None
 
 
-def test_deleted_pod_is_terminating_in_any_phase(snapshot: Snapshot) -> None:
+def test_deleted_pod_is_terminating_in_any_phase(builder: StateBuilder) -> None:
     terminating = pod(metadata={"deletionTimestamp": T1}, status={"phase": "Running"})
-    snapshot.apply(events.ObjectChanged(at=T1, kind="pods", object=terminating))
-    assert only_pod(snapshot)["phase"] == "Terminating"
+    builder.apply(events.ObjectChanged(at=T1, kind="pods", object=terminating))
+    assert only_pod(builder)["phase"] == "Terminating"
 
 
-def test_replaced_pod_of_the_same_name_is_another_pod(snapshot: Snapshot) -> None:
-    snapshot.apply(events.ObjectsListed(at=T0, kind="pods", objects=[pod("old")]))
-    snapshot.apply(events.MetricsSampled(at=T1, samples=[sample(T1)]))
-    before = snapshot.state(0)
-    snapshot.apply(events.ObjectChanged(at=T2, kind="pods", object=pod("new", created=T2)))
-    assert [pod["uid"] for pod in snapshot.state(0)["pods"]] == ["old", "new"]
-    snapshot.apply(events.ObjectDeleted(at=T2, kind="pods", uid="old"))
-    assert only_pod(snapshot)["uid"] == "new"
-    assert only_pod(snapshot)["cpu_millicores"] is None, "the sample was the old pod's"
-    kinds = [change[:2] for change in diff(before["pods"], snapshot.state(0)["pods"])]
+def test_replaced_pod_of_the_same_name_is_another_pod(builder: StateBuilder) -> None:
+    builder.apply(events.ObjectsListed(at=T0, kind="pods", objects=[pod("old")]))
+    builder.apply(events.MetricsSampled(at=T1, samples=[sample(T1)]))
+    before = builder.state(0)
+    builder.apply(events.ObjectChanged(at=T2, kind="pods", object=pod("new", created=T2)))
+    assert [pod["uid"] for pod in builder.state(0)["pods"]] == ["old", "new"]
+    builder.apply(events.ObjectDeleted(at=T2, kind="pods", uid="old"))
+    assert only_pod(builder)["uid"] == "new"
+    assert only_pod(builder)["cpu_millicores"] is None, "the sample was the old pod's"
+    kinds = [change[:2] for change in diff(before["pods"], builder.state(0)["pods"])]
     assert kinds == [["remove", ["old"]], ["insert", []]]
 
 
-def test_pods_are_ordered_by_creation_then_name(snapshot: Snapshot) -> None:
+def test_pods_are_ordered_by_creation_then_name(builder: StateBuilder) -> None:
     pods = [pod("1", "b", T1), pod("2", "a", T1), pod("3", "z", T0)]
-    snapshot.apply(events.ObjectsListed(at=T1, kind="pods", objects=pods))
-    assert [pod["name"] for pod in snapshot.state(0)["pods"]] == ["z", "a", "b"]
+    builder.apply(events.ObjectsListed(at=T1, kind="pods", objects=pods))
+    assert [pod["name"] for pod in builder.state(0)["pods"]] == ["z", "a", "b"]
 
 
-def test_list_removes_deleted_objects(snapshot: Snapshot) -> None:
-    snapshot.apply(events.ObjectsListed(at=T0, kind="pods", objects=[pod("1", "a"), pod("2", "b")]))
-    snapshot.apply(events.ObjectsListed(at=T1, kind="pods", objects=[pod("2", "b")]))
-    assert only_pod(snapshot)["uid"] == "2"
+def test_list_removes_deleted_objects(builder: StateBuilder) -> None:
+    builder.apply(events.ObjectsListed(at=T0, kind="pods", objects=[pod("1", "a"), pod("2", "b")]))
+    builder.apply(events.ObjectsListed(at=T1, kind="pods", objects=[pod("2", "b")]))
+    assert only_pod(builder)["uid"] == "2"
 
 
-def test_unreadable_object_keeps_its_last_version_and_is_named(snapshot: Snapshot) -> None:
+def test_unreadable_object_keeps_its_last_version_and_is_named(builder: StateBuilder) -> None:
     def sources_error() -> Any:
-        return snapshot.state(0)["sources"]["pods"]["error"]
+        return builder.state(0)["sources"]["pods"]["error"]
 
-    snapshot.apply(events.ObjectsListed(at=T0, kind="pods", objects=[pod("u1", "a"), pod("u2", "b")]))
+    builder.apply(events.ObjectsListed(at=T0, kind="pods", objects=[pod("u1", "a"), pod("u2", "b")]))
     bad = events.UnreadableObject("u1", "a", "Expected `int`")
-    snapshot.apply(events.ObjectUnreadable(at=T1, kind="pods", object=bad))
-    assert [each["name"] for each in snapshot.state(0)["pods"]] == ["a", "b"]
+    builder.apply(events.ObjectUnreadable(at=T1, kind="pods", object=bad))
+    assert [each["name"] for each in builder.state(0)["pods"]] == ["a", "b"]
     assert sources_error() == "a: Expected `int`"
-    snapshot.apply(events.SourceStatus(at=T1, source="pods", state="live"))
+    builder.apply(events.SourceStatus(at=T1, source="pods", state="live"))
     assert sources_error() == "a: Expected `int`"
     unknown = events.UnreadableObject("u3", "c", "Expected `str`")
-    snapshot.apply(events.ObjectsListed(at=T1, kind="pods", objects=[pod("u4", "d")], unreadable=[bad, unknown]))
-    assert [each["name"] for each in snapshot.state(0)["pods"]] == ["a", "d"]
+    builder.apply(events.ObjectsListed(at=T1, kind="pods", objects=[pod("u4", "d")], unreadable=[bad, unknown]))
+    assert [each["name"] for each in builder.state(0)["pods"]] == ["a", "d"]
     assert sources_error() == "a (and 1 more): Expected `int`"
-    snapshot.apply(events.ObjectChanged(at=T2, kind="pods", object=pod("u1", "a")))
+    builder.apply(events.ObjectChanged(at=T2, kind="pods", object=pod("u1", "a")))
     assert sources_error() == "c: Expected `str`"
-    snapshot.apply(events.ObjectDeleted(at=T2, kind="pods", uid="u3"))
+    builder.apply(events.ObjectDeleted(at=T2, kind="pods", uid="u3"))
     assert sources_error() is None
 
 
-def test_sample_from_the_future_is_ignored_and_its_pod_named(snapshot: Snapshot) -> None:
-    snapshot.apply(events.ObjectsListed(at=T0, kind="pods", objects=[pod("u1", "a"), pod("u2", "b")]))
+def test_sample_from_the_future_is_ignored_and_its_pod_named(builder: StateBuilder) -> None:
+    builder.apply(events.ObjectsListed(at=T0, kind="pods", objects=[pod("u1", "a"), pod("u2", "b")]))
     future = "9999-12-31T23:59:59Z"
-    snapshot.apply(events.MetricsSampled(at=T1, samples=[sample(future, name="a"), sample(T0, name="b")]))
-    state = snapshot.state(0)
+    builder.apply(events.MetricsSampled(at=T1, samples=[sample(future, name="a"), sample(T0, name="b")]))
+    state = builder.state(0)
     assert [each["cpu_millicores"] for each in state["pods"]] == [None, 124]
     source = state["sources"]["metrics"]
     assert source["as_of"] == T0 and source["error"].startswith("a: ") and future in source["error"]
-    snapshot.apply(events.MetricsSampled(at=T2, samples=[sample(T1, name="a"), sample(T1, name="b")]))
-    assert snapshot.state(0)["sources"]["metrics"]["error"] is None
-    assert snapshot.history.since(0)["pods"]["u1"]["at"] == [seconds(T1)]
+    builder.apply(events.MetricsSampled(at=T2, samples=[sample(T1, name="a"), sample(T1, name="b")]))
+    assert builder.state(0)["sources"]["metrics"]["error"] is None
+    assert builder.history.since(0)["pods"]["u1"]["at"] == [seconds(T1)]
 
 
-def test_sample_counts_once_and_has_its_own_timestamp(snapshot: Snapshot) -> None:
-    snapshot.apply(events.ObjectsListed(at=T0, kind="pods", objects=[pod()]))
-    snapshot.apply(events.MetricsSampled(at=T1, samples=[sample(T1)]))
-    assert (only_pod(snapshot)["cpu_millicores"], only_pod(snapshot)["memory_bytes"]) == (124, 64 * 2**20)
-    before = snapshot.state(0)
-    snapshot.apply(events.MetricsSampled(at=T2, samples=[sample(T1)]))
-    assert diff(before, snapshot.state(0)) == []
+def test_sample_counts_once_and_has_its_own_timestamp(builder: StateBuilder) -> None:
+    builder.apply(events.ObjectsListed(at=T0, kind="pods", objects=[pod()]))
+    builder.apply(events.MetricsSampled(at=T1, samples=[sample(T1)]))
+    assert (only_pod(builder)["cpu_millicores"], only_pod(builder)["memory_bytes"]) == (124, 64 * 2**20)
+    before = builder.state(0)
+    builder.apply(events.MetricsSampled(at=T2, samples=[sample(T1)]))
+    assert diff(before, builder.state(0)) == []
     assert before["sources"]["metrics"]["as_of"] == T1
-    snapshot.apply(events.MetricsSampled(at=T2, samples=[]))
-    assert only_pod(snapshot)["cpu_millicores"] is None, "no current sample"
+    builder.apply(events.MetricsSampled(at=T2, samples=[]))
+    assert only_pod(builder)["cpu_millicores"] is None, "no current sample"
 
 
-def test_samples_by_pod_with_their_own_timestamps(snapshot: Snapshot) -> None:
-    snapshot.apply(events.ObjectsListed(at=T0, kind="pods", objects=[pod(), pod("u2", "flask-1")]))
-    assert snapshot.samples() == {}
-    snapshot.apply(events.MetricsSampled(at=T2, samples=[sample(T1)]))
-    assert snapshot.samples() == {"u1": (seconds(T1), 124, 15.0)}
+def test_samples_by_pod_with_their_own_timestamps(builder: StateBuilder) -> None:
+    builder.apply(events.ObjectsListed(at=T0, kind="pods", objects=[pod(), pod("u2", "flask-1")]))
+    assert builder.samples() == {}
+    builder.apply(events.MetricsSampled(at=T2, samples=[sample(T1)]))
+    assert builder.samples() == {"u1": (seconds(T1), 124, 15.0)}
 
 
-def test_look_at_an_autoscaler_of_one_container_has_its_cpu_alone(snapshot: Snapshot) -> None:
+def test_look_at_an_autoscaler_of_one_container_has_its_cpu_alone(builder: StateBuilder) -> None:
     flask = {"name": "flask", "resources": {"requests": {"cpu": "100m"}, "limits": {"cpu": "400m"}}}
     proxy = {"name": "proxy", "resources": {"requests": {"cpu": "10m"}}}
     meta = {"name": "flask-1", "uid": "u1", "labels": {"app": "flask"}}
@@ -230,26 +230,26 @@ def test_look_at_an_autoscaler_of_one_container_has_its_cpu_alone(snapshot: Snap
     used = {"metadata": {"name": "flask-1"}, "timestamp": T1, "window": "15s", "containers": usages}
     metric = {"name": "cpu", "container": "flask", "target": {"averageUtilization": 70}}
     spec = {"maxReplicas": 5, "metrics": [{"type": "ContainerResource", "containerResource": metric}]}
-    snapshot.apply(events.ObjectsListed(at=T0, kind="pods", objects=[made]))
-    snapshot.apply(events.MetricsSampled(at=T2, samples=[msgspec.convert(used, objects.PodMetrics)]))
-    assert (snapshot.look(T2).samples, snapshot.look(T2).resources) == ({"u1": (seconds(T1), 90, 15.0)}, {})
-    snapshot.apply(changed("horizontalpodautoscalers", {"metadata": {"name": "flask", "uid": "h"}, "spec": spec}))
-    look = snapshot.look(T2)
+    builder.apply(events.ObjectsListed(at=T0, kind="pods", objects=[made]))
+    builder.apply(events.MetricsSampled(at=T2, samples=[msgspec.convert(used, objects.PodMetrics)]))
+    assert (builder.look(T2).samples, builder.look(T2).resources) == ({"u1": (seconds(T1), 90, 15.0)}, {})
+    builder.apply(changed("horizontalpodautoscalers", {"metadata": {"name": "flask", "uid": "h"}, "spec": spec}))
+    look = builder.look(T2)
     assert (look.samples, look.resources) == ({"u1": (seconds(T1), 60, 15.0)}, {"u1": (100, 400)})
 
 
-def test_requests_and_limits_of_a_whole_pod_count_before_its_containers(snapshot: Snapshot) -> None:
+def test_requests_and_limits_of_a_whole_pod_count_before_its_containers(builder: StateBuilder) -> None:
     container = {"name": "flask", "resources": {"requests": {"cpu": "100m"}}}
     whole = {"requests": {"cpu": "200m"}, "limits": {"cpu": "800m"}}
     spec = {"containers": [container], "resources": whole}
     made = msgspec.convert({"metadata": {"name": "p", "uid": "p"}, "spec": spec}, objects.Pod)
-    snapshot.apply(events.ObjectsListed(at=T0, kind="pods", objects=[made]))
-    (view,) = snapshot.state(0)["pods"]
+    builder.apply(events.ObjectsListed(at=T0, kind="pods", objects=[made]))
+    (view,) = builder.state(0)["pods"]
     assert (view["cpu_request_millicores"], view["cpu_limit_millicores"]) == (200, 800)
 
 
-def test_look_has_the_autoscalers_windows_and_its_longest_period_or_the_defaults(snapshot: Snapshot) -> None:
-    look = snapshot.look(T0)
+def test_look_has_the_autoscalers_windows_and_its_longest_period_or_the_defaults(builder: StateBuilder) -> None:
+    look = builder.look(T0)
     assert (look.down_window, look.up_window, look.period) == (300, 0, 15)
     policies = [{"type": "Pods", "value": 1, "periodSeconds": 90}]
     behavior = {
@@ -257,20 +257,20 @@ def test_look_has_the_autoscalers_windows_and_its_longest_period_or_the_defaults
         "scaleUp": {"stabilizationWindowSeconds": 30},
     }
     hpa = {"metadata": {"name": "flask", "uid": "h"}, "spec": {"maxReplicas": 5, "behavior": behavior}}
-    snapshot.apply(changed("horizontalpodautoscalers", hpa))
-    look = snapshot.look(T0)
+    builder.apply(changed("horizontalpodautoscalers", hpa))
+    look = builder.look(T0)
     assert (look.down_window, look.up_window, look.period) == (60, 30, 90)
 
 
-def test_unchanged_pod_is_the_same_object_in_the_next_state(snapshot: Snapshot) -> None:
-    snapshot.apply(events.ObjectsListed(at=T0, kind="pods", objects=[pod("1", "a"), pod("2", "b")]))
-    before = snapshot.state(0)["pods"]
-    snapshot.apply(events.ObjectChanged(at=T1, kind="pods", object=pod("2", "b", status={"phase": "Running"})))
-    after = snapshot.state(0)["pods"]
+def test_unchanged_pod_is_the_same_object_in_the_next_state(builder: StateBuilder) -> None:
+    builder.apply(events.ObjectsListed(at=T0, kind="pods", objects=[pod("1", "a"), pod("2", "b")]))
+    before = builder.state(0)["pods"]
+    builder.apply(events.ObjectChanged(at=T1, kind="pods", object=pod("2", "b", status={"phase": "Running"})))
+    after = builder.state(0)["pods"]
     assert after[0] is before[0] and after[1] is not before[1]
 
 
-def test_fields_of_the_autoscaler(snapshot: Snapshot) -> None:
+def test_fields_of_the_autoscaler(builder: StateBuilder) -> None:
     cpu = {"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 70}}}
     current = {"type": "Resource", "resource": {"name": "cpu", "current": {"averageUtilization": 133}}}
     condition = {"type": "AbleToScale", "status": "True", "reason": "Ready", "message": "fine"}
@@ -286,8 +286,8 @@ def test_fields_of_the_autoscaler(snapshot: Snapshot) -> None:
             "lastScaleTime": T0,
         },
     }
-    snapshot.apply(changed("horizontalpodautoscalers", hpa))
-    view = snapshot.state(0)["autoscaler"]
+    builder.apply(changed("horizontalpodautoscalers", hpa))
+    view = builder.state(0)["autoscaler"]
     assert view["evaluation"]["sentence"] == "No pod is ready, so there is nothing to measure."
     assert [metric["target"] for metric in view["metrics"]] == ["70 % of the requests"]
     assert view | {"evaluation": None, "metrics": []} == {
@@ -297,14 +297,14 @@ def test_fields_of_the_autoscaler(snapshot: Snapshot) -> None:
         "metrics": [], "asks": None, "findings": [],
     }  # fmt: skip
     deployment = {"metadata": {"name": "flask", "uid": "d"}, "spec": {"replicas": 3}}
-    snapshot.apply(changed("deployments", deployment))
-    assert snapshot.state(0)["autoscaler"]["evaluation"]["replicas"] == 3, "the Deployment's spec.replicas"
+    builder.apply(changed("deployments", deployment))
+    assert builder.state(0)["autoscaler"]["evaluation"]["replicas"] == 3, "the Deployment's spec.replicas"
     hpa["status"] = {"currentReplicas": 2, "desiredReplicas": 0, "currentMetrics": None}
-    snapshot.apply(changed("horizontalpodautoscalers", hpa))
-    assert snapshot.state(0)["autoscaler"]["cpu_percent"] is None
+    builder.apply(changed("horizontalpodautoscalers", hpa))
+    assert builder.state(0)["autoscaler"]["cpu_percent"] is None
 
 
-def test_target_in_millicores_is_also_in_percent_of_the_requests(snapshot: Snapshot) -> None:
+def test_target_in_millicores_is_also_in_percent_of_the_requests(builder: StateBuilder) -> None:
     cpu: dict[str, Any] = {"name": "cpu", "target": {"type": "AverageValue", "averageValue": "75m"}}
     current = {"name": "cpu", "current": {"averageValue": "133m"}}
     hpa = {
@@ -317,8 +317,8 @@ def test_target_in_millicores_is_also_in_percent_of_the_requests(snapshot: Snaps
     def target_fields(target: str | None = None) -> list[Any]:
         if target:
             cpu["target"]["averageValue"] = target
-        snapshot.apply(changed("horizontalpodautoscalers", hpa))
-        return [snapshot.state(0)["autoscaler"][key] for key in keys]
+        builder.apply(changed("horizontalpodautoscalers", hpa))
+        return [builder.state(0)["autoscaler"][key] for key in keys]
 
     assert target_fields() == [None, None, 133, 75, None], "no pods"
     requests = [{"cpu": "100m"}, {"cpu": "200m"}, {}]
@@ -328,56 +328,54 @@ def test_target_in_millicores_is_also_in_percent_of_the_requests(snapshot: Snaps
         msgspec.convert({"metadata": {"name": f"p{n}", "uid": f"p{n}", "labels": labels}, "spec": spec}, objects.Pod)
         for n, spec in enumerate(specs)
     ]
-    snapshot.apply(events.ObjectsListed(at=T0, kind="pods", objects=pods))
+    builder.apply(events.ObjectsListed(at=T0, kind="pods", objects=pods))
     assert target_fields() == [None, None, 133, 75, 50.0], "of the pods with a request"
     assert target_fields("5E")[3:] == [10**9, None], "the line would flatten the chart"
 
 
-def test_browsers_can_hold_the_numbers_of_huge_requests(snapshot: Snapshot) -> None:
+def test_browsers_can_hold_the_numbers_of_huge_requests(builder: StateBuilder) -> None:
     huge = {"requests": {"cpu": "5E", "memory": "100E"}, "limits": {"cpu": "1e20", "memory": "9223372036854775807"}}
     spec = {"containers": [{"name": f"c{n}", "resources": huge} for n in range(40)]}
     large = msgspec.convert({"metadata": {"name": "p", "uid": "p"}, "spec": spec}, objects.Pod)
-    snapshot.apply(events.ObjectsListed(at=T0, kind="pods", objects=[large]))
-    assert orjson.loads(orjson.dumps(snapshot.state(0)))["pods"][0]["memory_limit_bytes"] == 2**53 - 1
+    builder.apply(events.ObjectsListed(at=T0, kind="pods", objects=[large]))
+    assert orjson.loads(orjson.dumps(builder.state(0)))["pods"][0]["memory_limit_bytes"] == 2**53 - 1
 
 
-def test_only_the_configured_names_are_shown(snapshot: Snapshot) -> None:
+def test_only_the_configured_names_are_shown(builder: StateBuilder) -> None:
     for name in ("other", "flask"):
-        snapshot.apply(
+        builder.apply(
             changed("deployments", {"metadata": {"name": name, "uid": name},
                                     "spec": {"replicas": 3, "progressDeadlineSeconds": 300},
                                     "status": {"readyReplicas": 1, "updatedReplicas": 2}})
         )  # fmt: skip
-    assert snapshot.state(0)["deployment"] == {
+    assert builder.state(0)["deployment"] == {
         "name": "flask", "desired": 3, "ready": 1, "updated": 2, "available": 0, "replicas": 0, "failure": None,
         "rollout": {"state": "progressing", "text": "2 of 3 pods are of the newest template", "revision": None},
         "progress_deadline": 300,
     }  # fmt: skip
-    assert snapshot.state(0)["statefulset"] is None
+    assert builder.state(0)["statefulset"] is None
 
 
-def test_revision_of_any_length_hides_no_deployment(snapshot: Snapshot) -> None:
+def test_revision_of_any_length_hides_no_deployment(builder: StateBuilder) -> None:
     annotations = {"deployment.kubernetes.io/revision": "9" * 5_000}
-    snapshot.apply(changed("deployments", {"metadata": {"name": "flask", "uid": "d", "annotations": annotations}}))
-    revision = snapshot.state(0)["deployment"]["rollout"]["revision"]
+    builder.apply(changed("deployments", {"metadata": {"name": "flask", "uid": "d", "annotations": annotations}}))
+    revision = builder.state(0)["deployment"]["rollout"]["revision"]
     assert revision.startswith("999") and len(revision) == 253
 
 
-def test_claim_has_a_capacity_once_bound(snapshot: Snapshot) -> None:
+def test_claim_has_a_capacity_once_bound(builder: StateBuilder) -> None:
     metadata = {"name": "data-mongodb-0", "uid": "c"}
     claim: dict[str, Any] = {"metadata": metadata, "spec": {}, "status": {"phase": "Pending"}}
-    snapshot.apply(changed("persistentvolumeclaims", claim))
+    builder.apply(changed("persistentvolumeclaims", claim))
     claim["spec"], claim["status"] = {"volumeName": "pvc-1"}, {"phase": "Bound", "capacity": {"storage": "1Gi"}}
-    before = snapshot.state(0)["claims"]
-    snapshot.apply(changed("persistentvolumeclaims", claim))
+    before = builder.state(0)["claims"]
+    builder.apply(changed("persistentvolumeclaims", claim))
     of_database = {"name": "data-mongodb-0", "uid": "c", "of_database": True}
     assert before == [{**of_database, "phase": "Pending", "capacity_bytes": None, "volume": None}]
-    assert snapshot.state(0)["claims"] == [
-        {**of_database, "phase": "Bound", "capacity_bytes": 2**30, "volume": "pvc-1"}
-    ]
+    assert builder.state(0)["claims"] == [{**of_database, "phase": "Bound", "capacity_bytes": 2**30, "volume": "pvc-1"}]
 
 
-def test_ready_endpoints_of_the_service_are_counted(snapshot: Snapshot) -> None:
+def test_ready_endpoints_of_the_service_are_counted(builder: StateBuilder) -> None:
     labels = {"kubernetes.io/service-name": "flask"}
     slices = [
         {"metadata": {"uid": "1", "labels": labels}, "endpoints": [
@@ -388,37 +386,37 @@ def test_ready_endpoints_of_the_service_are_counted(snapshot: Snapshot) -> None:
         {"metadata": {"uid": "4"}, "endpoints": [{"addresses": ["10.0.0.9"]}]},
     ]  # fmt: skip
     listed = [decoded("endpointslices", one) for one in slices]
-    snapshot.apply(events.ObjectsListed(at=T1, kind="endpointslices", objects=listed))
-    assert snapshot.state(0)["service"] == {"name": "flask", "endpoints": 2}
+    builder.apply(events.ObjectsListed(at=T1, kind="endpointslices", objects=listed))
+    assert builder.state(0)["service"] == {"name": "flask", "endpoints": 2}
 
 
-def test_state_keeps_the_collection_while_the_database_is_down(snapshot: Snapshot) -> None:
-    snapshot.apply(events.MongoUnavailable(at=T0, error="away"))
-    assert snapshot.state(0)["mongo"] == {
+def test_state_keeps_the_collection_while_the_database_is_down(builder: StateBuilder) -> None:
+    builder.apply(events.MongoUnavailable(at=T0, error="away"))
+    assert builder.state(0)["mongo"] == {
         "state": "down", "since": T0, "version": None, "count": None, "size_bytes": None, "ops_per_second": None,
         "volume": None, "newest": [],
     }  # fmt: skip
-    assert snapshot.state(0)["sources"]["mongo"]["state"] == "connecting"
+    assert builder.state(0)["sources"]["mongo"]["state"] == "connecting"
     document = events.Document(id="1", document={"key": "value"}, inserted=T0)
-    snapshot.apply(events.CollectionRead(at=T1, version="7.0.1", count=1, size_bytes=40, newest=[document]))
-    snapshot.apply(events.OperationRate(at=T1, per_second=2.5))
-    assert snapshot.state(0)["mongo"] == {
+    builder.apply(events.CollectionRead(at=T1, version="7.0.1", count=1, size_bytes=40, newest=[document]))
+    builder.apply(events.OperationRate(at=T1, per_second=2.5))
+    assert builder.state(0)["mongo"] == {
         "state": "up", "since": T1, "version": "7.0.1", "count": 1, "size_bytes": 40, "ops_per_second": 2.5,
         "volume": None,
         "newest": [{"id": "1", "document": {"key": "value"}, "inserted": T0, "truncated": False, "text": None}],
     }  # fmt: skip
     for at in (T2, "2026-11-24T12:00:30Z"):
-        snapshot.apply(events.MongoUnavailable(at=at, error="away"))
-    mongo, source = snapshot.state(0)["mongo"], snapshot.state(0)["sources"]["mongo"]
+        builder.apply(events.MongoUnavailable(at=at, error="away"))
+    mongo, source = builder.state(0)["mongo"], builder.state(0)["sources"]["mongo"]
     assert (mongo["state"], mongo["since"], mongo["count"], mongo["ops_per_second"]) == ("down", T2, 1, None)
     assert source == {"state": "stale", "as_of": T1, "since": T2, "error": "away"}
 
 
-def test_diff_of_two_states_patches_the_first_into_the_second(snapshot: Snapshot) -> None:
-    before = snapshot.state(0)
-    snapshot.apply(events.ObjectsListed(at=T1, kind="pods", objects=[pod("1", "a"), pod("2", "b")]))
-    snapshot.apply(events.ClusterVersion(at=T1, kubernetes="v1.36.3"))
-    after = snapshot.state(3)
+def test_diff_of_two_states_patches_the_first_into_the_second(builder: StateBuilder) -> None:
+    before = builder.state(0)
+    builder.apply(events.ObjectsListed(at=T1, kind="pods", objects=[pod("1", "a"), pod("2", "b")]))
+    builder.apply(events.ClusterVersion(at=T1, kubernetes="v1.36.3"))
+    after = builder.state(3)
     assert patch(before, diff(before, after)) == after
 
 
@@ -430,22 +428,22 @@ def test_kubernetes_event_is_decoded() -> None:
     assert (read.involved_object.uid, read.reason, read.count, read.event_time) == ("u", "Unhealthy", 3, None)
 
 
-def test_crash_mode_depends_on_the_database_pods_containers(snapshot: Snapshot) -> None:
+def test_crash_mode_depends_on_the_database_pods_containers(builder: StateBuilder) -> None:
     with_crash_container = pod("u1", spec={"containers": [{"name": "mongod"}, {"name": "crash"}]})
-    snapshot.apply(events.ObjectChanged(at=T0, kind="pods", object=with_crash_container))
-    snapshot.apply(events.ObjectDeleted(at=T1, kind="pods", uid="u1"))
-    assert snapshot.state(0)["about"]["crash"], "the pod is being replaced"
-    snapshot.apply(events.ObjectChanged(at=T2, kind="pods", object=pod("u2", created=T2)))
-    assert not snapshot.state(0)["about"]["crash"]
+    builder.apply(events.ObjectChanged(at=T0, kind="pods", object=with_crash_container))
+    builder.apply(events.ObjectDeleted(at=T1, kind="pods", uid="u1"))
+    assert builder.state(0)["about"]["crash"], "the pod is being replaced"
+    builder.apply(events.ObjectChanged(at=T2, kind="pods", object=pod("u2", created=T2)))
+    assert not builder.state(0)["about"]["crash"]
 
 
 def test_alerts_are_those_of_the_last_answer_and_stay_while_prometheus_is_away() -> None:
-    snapshot = Snapshot(TARGETS, ("alerts",), T0)
+    builder = StateBuilder(TARGETS, ("alerts",), T0)
     alert = events.FiringAlert("a", "MongoDown", "critical", "mongod\nis down.", T0)
-    snapshot.apply(events.AlertsRead(at=T1, alerts=[alert]))
+    builder.apply(events.AlertsRead(at=T1, alerts=[alert]))
     shown = {"id": "a", "name": "MongoDown", "severity": "critical", "summary": "mongod is down.", "since": T0}
-    assert snapshot.state(0)["alerts"] == [shown]
-    snapshot.apply(events.SourceStatus(at=T1, source="alerts", state="stale", error="Prometheus does not answer"))
-    assert snapshot.state(0)["alerts"] == [shown]
-    snapshot.apply(events.AlertsRead(at=T1, alerts=[]))
-    assert snapshot.state(0)["alerts"] == [] and snapshot.state(0)["sources"]["alerts"]["state"] == "live"
+    assert builder.state(0)["alerts"] == [shown]
+    builder.apply(events.SourceStatus(at=T1, source="alerts", state="stale", error="Prometheus does not answer"))
+    assert builder.state(0)["alerts"] == [shown]
+    builder.apply(events.AlertsRead(at=T1, alerts=[]))
+    assert builder.state(0)["alerts"] == [] and builder.state(0)["sources"]["alerts"]["state"] == "live"
