@@ -41,8 +41,8 @@ class DashboardConfig:
     target_secrets: str = ""  # directory with a file for each secret of that file
     target_url: str = ""  # address by which the service is reached, where that is another than the file's
     target_database: tuple[str, int] | None = None  # host:port by which its database is reached, likewise
-    records: str = "cluster"  # cluster or memory: where runs are kept
-    objects: str = "dashboard"  # what the names of its Lease and ConfigMaps begin with
+    run_store: str = "cluster"  # cluster or memory: where runs are kept
+    object_prefix: str = "dashboard"  # what the names of its Lease and ConfigMaps begin with
     prometheus_url: str = ""  # address of a Prometheus whose alerts the page shows (a NetworkPolicy must let it out)
     mongodb_uri: str = field(default="", repr=False)  # connection string; required unless the source is mock
     mongodb_database: str = "flask_db"  # database of the data service
@@ -105,8 +105,8 @@ def read(environ: Mapping[str, str] = os.environ) -> DashboardConfig:
         target_secrets=environ.get("TARGET_SECRETS", DashboardConfig.target_secrets),
         target_url=parsed(environ, "TARGET_URL", _http_url),
         target_database=parsed(environ, "TARGET_DATABASE", _host_and_port),
-        records=_word(environ, "RECORDS", ("cluster", "memory")),
-        objects=environ.get("OBJECTS") or DashboardConfig.objects,
+        run_store=_word(environ, "RUN_STORE", ("cluster", "memory")),
+        object_prefix=environ.get("OBJECT_PREFIX") or DashboardConfig.object_prefix,
         prometheus_url=parsed(environ, "PROMETHEUS_URL", _http_url),
         mongodb_uri=_mongodb_uri(environ),
         mongodb_database=environ.get("MONGODB_DATABASE", DashboardConfig.mongodb_database),

@@ -132,7 +132,7 @@ def _configure(deployment: Json, target: ProofTarget, text: str, image: str, nam
     (container,) = spec["containers"]
     container["image"] = image
     mounts = {TARGET: TARGET_PATH}
-    given = [{"name": "TARGET_FILE", "value": f"{TARGET_PATH}/{FILE}"}, {"name": "OBJECTS", "value": name}]
+    given = [{"name": "TARGET_FILE", "value": f"{TARGET_PATH}/{FILE}"}, {"name": "OBJECT_PREFIX", "value": name}]
     sources: dict[str, Json] = {TARGET: {"configMap": {"name": f"{name}-{TARGET}"}}}
     if names := sorted(target.secrets()):
         mounts[f"{TARGET}-secrets"] = SECRETS_PATH

@@ -42,7 +42,7 @@ def dashboard(
     port, probe_port = _free_ports()
     token = secrets.token_hex(24)
     settings = {
-        "TARGET_FILE": str(Path(target).resolve()), "TARGET_URL": url, "NAMESPACE": namespace, "RECORDS": "memory",
+        "TARGET_FILE": str(Path(target).resolve()), "TARGET_URL": url, "NAMESPACE": namespace, "RUN_STORE": "memory",
         "TARGET_DATABASE": database,
         "TARGET_SECRETS": str(Path(secrets_directory).resolve()) if secrets_directory else "",
         "KUBECONFIG": str(Path(kubeconfig).resolve()), "CLUSTER_NAME": "kubernetes",

@@ -22,7 +22,7 @@ from dashboard.runs.demo import Tools
 from dashboard.runs.demos.registry import offered, offered_for
 from dashboard.runs.evidence.ring import EvidenceRing
 from dashboard.runs.manager import RunManager
-from dashboard.runs.ports import Reader
+from dashboard.runs.ports import DatabaseReader
 from dashboard.runs.records.history import ConfigMapHistory
 from dashboard.runs.records.memory import MemoryFiles, MemoryHistory, MemoryLease
 from dashboard.runs.workload.mongo_reader import MongoReader
@@ -71,7 +71,7 @@ class ClusterParts:
         self._hub = hub
         self._connection = connection(config.kubeconfig)
         self._api = partial(KubeClient, self._connection)
-        self._is_kept = config.records == "cluster"
+        self._is_kept = config.run_store == "cluster"
         self._database = f"{config.statefulset}-0"  # its pod
 
     def sources(self) -> Sequence[Source]:
@@ -110,14 +110,14 @@ class ClusterParts:
         if not self._is_kept:
             return None
         name = f"{config.name}/{self._hub.epoch}"
-        return HistorySaver(self._hub, audit, self._api, config.namespace, name, f"{config.objects}-history")
+        return HistorySaver(self._hub, audit, self._api, config.namespace, name, f"{config.object_prefix}-history")
 
     def manager(self, audit: AuditLog) -> RunManager:
         config, hub, api, target = self._config, self._hub, self._api, self._target
         pods = self._pod_control()
         url = (config.target_url or config.service_url).rstrip("/")
         service = self._proved_service(url)
-        runs = f"{config.objects}-runs"
+        runs = f"{config.object_prefix}-runs"
         return RunManager(
             Tools(
                 pods=pods,
@@ -131,7 +131,7 @@ class ClusterParts:
             ),
             KubeLease(api, config.namespace, config.name, name=runs) if self._is_kept else MemoryLease(config.name),
             ConfigMapHistory(api, config.namespace, runs) if self._is_kept else MemoryHistory(),
-            EvidenceRing(api, config.namespace, f"{config.objects}-evidence") if self._is_kept else MemoryFiles(),
+            EvidenceRing(api, config.namespace, f"{config.object_prefix}-evidence") if self._is_kept else MemoryFiles(),
             hub.put,
             audit,
             SystemClock(),
@@ -153,7 +153,7 @@ class ClusterParts:
         values = self._secrets(contract.secrets())
         return ServiceClient(contract, HttpClient(WRITE_SECONDS, WRITES_AT_ONCE), url, values)
 
-    def _reader(self, pods: PodControl) -> Reader:
+    def _reader(self, pods: PodControl) -> DatabaseReader:
         """Return what reads the database itself: an adapter, or none where there is none or it has no way there. Raise
         ConfigError without its password."""
         config = self._config

@@ -8,7 +8,7 @@ from msgspec import Struct
 from dashboard.core.errors import InvalidOption
 from dashboard.runs.context import RunContext
 from dashboard.runs.evidence.records import Header
-from dashboard.runs.ports import Load, Pods, Reader, Service, View, WritersOf
+from dashboard.runs.ports import DatabaseReader, Load, Pods, ServiceDeployment, View, WritersOf
 from dashboard.runs.verdict import Verdict
 
 Json = dict[str, Any]
@@ -72,11 +72,11 @@ class Tools(Struct, frozen=True):
     pods: Pods
     load: Load
     writers: WritersOf
-    reader: Reader
+    reader: DatabaseReader
     view: View
     database: str
     deployment: str
-    service: Service
+    service: ServiceDeployment
 
 
 class Experiment(Protocol):

@@ -56,7 +56,7 @@ class Pods(Protocol):
         `ExternalError`."""
 
 
-class Service(Protocol):
+class ServiceDeployment(Protocol):
     """Control of the service's Deployment and its pods (actions.service_control.ServiceControl)."""
 
     def read(self) -> Deployed:
@@ -159,7 +159,7 @@ class Writers(Protocol):
         `cancelled` is set."""
 
 
-class Reader(Protocol):
+class DatabaseReader(Protocol):
     """An adapter of the database, which bypasses the service. `reads`: whether it can read documents. `database` is
     "mongodb", "postgresql", or "" for one that it knows nothing of. `place` is where somebody's file says that the
     documents are, a noun; None where nobody can be wrong about that. `note` is what a run says of it at its start,

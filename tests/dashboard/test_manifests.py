@@ -101,7 +101,7 @@ def test_another_name_makes_a_dashboard_that_shares_no_object_with_the_first() -
     assert json.loads(json.dumps(second).replace("another", "dashboard")) == first
     (deployment,) = of(second, "Deployment")
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
-    assert {"name": "OBJECTS", "value": "another"} in container["env"]
+    assert {"name": "OBJECT_PREFIX", "value": "another"} in container["env"]
 
 
 def secrets_of(deployment: Json) -> list[tuple[str, str, str]]:

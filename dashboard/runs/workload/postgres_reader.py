@@ -42,8 +42,8 @@ log = logging.getLogger(__name__)
 
 
 class PostgresReader:
-    """Implements `runs.ports.Reader`. Each call has a connection of its own, so none is left of a server that was
-    killed, and none holds up one that is told to end, which may wait for its clients."""
+    """Implements `runs.ports.DatabaseReader`. Each call has a connection of its own, so none is left of a server that
+    was killed, and none holds up one that is told to end, which may wait for its clients."""
 
     reads = True
     database = "postgresql"

@@ -2,7 +2,7 @@
 
 from dashboard.core.errors import ExternalError
 from dashboard.runs.context import RunContext
-from dashboard.runs.ports import Reader, Writers
+from dashboard.runs.ports import DatabaseReader, Writers
 from dashboard.runs.words import plural
 from dashboard.runs.workload.judgement import traffic
 from dashboard.runs.workload.judgement.findings import losses
@@ -15,7 +15,7 @@ READ_RETRY_SECONDS = 1.0
 class ReadBacks:
     """What was read back of one run, and why something was not: a sentence, or None."""
 
-    def __init__(self, context: RunContext, reader: Reader, writers: Writers) -> None:
+    def __init__(self, context: RunContext, reader: DatabaseReader, writers: Writers) -> None:
         self.found: list[ReadBack] = []
         self.unread: str | None = None
         self._context = context

@@ -10,8 +10,8 @@ NO_ADAPTER = "the target's file names no adapter for it"
 
 
 class UnreadDatabase:
-    """Implements `runs.ports.Reader`. The database answers if its pod is Ready: up to a probe's period later than it
-    does."""
+    """Implements `runs.ports.DatabaseReader`. The database answers if its pod is Ready: up to a probe's period later
+    than it does."""
 
     reads = False
     database = ""

@@ -213,7 +213,7 @@ class FakeService:
 
 
 class FakeReader:
-    """Implements `runs.ports.Reader` on the cluster's documents."""
+    """Implements `runs.ports.DatabaseReader` on the cluster's documents."""
 
     reads = True
     database = "mongodb"

@@ -170,7 +170,7 @@ class TestApp:
         assert answer.status_code == 404
 
     def test_login_names_the_secret_with_the_tokens(self, environ: dict[str, str]) -> None:
-        page = create_app(read({**environ, "OBJECTS": "prover"})).test_client().get("/login").text
+        page = create_app(read({**environ, "OBJECT_PREFIX": "prover"})).test_client().get("/login").text
         assert "prover-auth" in page and "make login" not in page
 
     def test_metrics_have_no_database_that_nobody_asks(self, environ: dict[str, str]) -> None:

@@ -16,7 +16,7 @@ from dashboard.runs.demos.failover.records import records_of
 from dashboard.runs.demos.failover.verdict import findings, verdict_of
 from dashboard.runs.kill import kill
 from dashboard.runs.mode import Mode, by_turns
-from dashboard.runs.ports import Pods, Reader, View, Writers
+from dashboard.runs.ports import DatabaseReader, Pods, View, Writers
 from dashboard.runs.verdict import Verdict
 from dashboard.runs.workload.primary import Primary
 from dashboard.runs.workload.read_backs import ReadBacks
@@ -35,7 +35,7 @@ class PrimaryTarget(Struct, frozen=True):
 
 
 class Failover:
-    def __init__(self, context: RunContext, pods: Pods, reader: Reader, writers: Writers, view: View) -> None:
+    def __init__(self, context: RunContext, pods: Pods, reader: DatabaseReader, writers: Writers, view: View) -> None:
         self._context = context
         self._pods = pods
         self._reader = reader

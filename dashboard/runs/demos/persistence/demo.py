@@ -18,7 +18,7 @@ from dashboard.runs.demos.persistence.records import records_of
 from dashboard.runs.demos.persistence.verdict import findings, verdict_of
 from dashboard.runs.kill import kill
 from dashboard.runs.mode import Mode, by_turns
-from dashboard.runs.ports import Pods, Reader, View, Writers
+from dashboard.runs.ports import DatabaseReader, Pods, View, Writers
 from dashboard.runs.verdict import Verdict
 from dashboard.runs.workload.read_backs import ReadBacks
 from dashboard.runs.workload.writing import Writing
@@ -36,7 +36,9 @@ class KillTarget(Struct, frozen=True):
 
 
 class Persistence:
-    def __init__(self, context: RunContext, pods: Pods, reader: Reader, writers: Writers, view: View, pod: str) -> None:
+    def __init__(
+        self, context: RunContext, pods: Pods, reader: DatabaseReader, writers: Writers, view: View, pod: str
+    ) -> None:
         self._context = context
         self._pods = pods
         self._reader = reader

@@ -13,7 +13,7 @@ import pytest
 
 from dashboard.core.errors import ExternalError
 from dashboard.dataservice.protocol import DataServiceUnavailable
-from dashboard.runs.ports import Reader
+from dashboard.runs.ports import DatabaseReader
 from dashboard.runs.workload import postgres_reader
 from dashboard.runs.workload.document import digest
 from dashboard.runs.workload.judgement import traffic
@@ -115,7 +115,7 @@ class Journal:
         )
         return id_
 
-    def found(self, reader: Reader) -> dict[str, tuple[str, ...]]:
+    def found(self, reader: DatabaseReader) -> dict[str, tuple[str, ...]]:
         """Read back, and return the findings."""
         began = time.monotonic()
         back = ReadBack("database", began, time.monotonic(), reader.read(RUN))
@@ -430,7 +430,7 @@ def test_server_that_never_ends_its_answer_is_cut_off(monkeypatch: pytest.Monkey
 
 
 def test_nothing_that_listens_does_not_answer() -> None:
-    reader: Reader = reader_of(f"postgresql://reader@127.0.0.1:{free_port()}/notes", "r")
+    reader: DatabaseReader = reader_of(f"postgresql://reader@127.0.0.1:{free_port()}/notes", "r")
     assert reader.primary() is None
     with pytest.raises(ExternalError, match=r"see whether it runs.*database\.postgresql\.url"):
         reader.read(RUN)

@@ -211,7 +211,7 @@ def start_writers() -> Iterator[Callable[..., ServiceWriters]]:
 
 def test_writers_and_reader_implement_their_ports() -> None:
     writers: ports.Writers = ServiceWriters(ScriptedService(), "run-1")
-    reader: ports.Reader = MongoReader("mongodb://127.0.0.1", DATABASE)
+    reader: ports.DatabaseReader = MongoReader("mongodb://127.0.0.1", DATABASE)
     assert writers and reader
 
 
