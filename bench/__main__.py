@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench import backup, churn, comparison, load, page, service, viewers, weight
+from bench import backup, churn, comparison, limited, load, page, pods, service, viewers, weight
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 PARTS: dict[str, tuple[str, Any]] = {
@@ -24,6 +24,8 @@ PARTS: dict[str, tuple[str, Any]] = {
     "load": ("A fixed rate", load),
     "service": ("The data service", service),
     "comparison": ("The data service beside its peers", comparison),
+    "limited": ("The same under a pod's limit", limited),
+    "pods": ("Each further pod", pods),
     "backup": ("Backups", backup),
 }
 
