@@ -158,7 +158,7 @@ class _Source:
 
     def _default(self, node: ast.expr | None, secret: bool) -> str:
         if isinstance(node, ast.Call):  # another variable, which takes the place of this one
-            return f"`{self._value(node.args[0])}`"
+            return f"that of `{self._value(node.args[0])}`"
         value = self._value(node) if node else None
         if isinstance(value, tuple):  # the words that are allowed: the first is the default
             value = value[0]
