@@ -48,6 +48,8 @@ class DashboardConfig:
     mongodb_database: str = "flask_db"  # database of the data service
     mongodb_collection: str = "data"  # collection whose changes the page shows
     mongodb_members: int = 1  # members of its replica set, by the manifests: the demos are those for so many
+    may_roll_out: int = 1  # 0 where the manifests withhold the right to: then there is no such demo
+    may_delete_pods: int = 1  # 0 where they withhold the right to delete the service's: likewise
     proof_hours: int = 0  # hours within which something proves each claim anew, for the alert rules; 0: nothing does
     crash_port: int = 0  # port of the container that kills mongod, on the database's pod; 0 where there is none
     crash_token: str = field(default="", repr=False)  # that container's token; required where CRASH_PORT is set
@@ -69,6 +71,12 @@ class DashboardConfig:
     mock_autoscaler: str = ""  # settings of the mock's autoscaler: several, missing, average, container, memory, broken
     mock_actions: str = "rollout,autoscaler,pods"  # actions that the mock's cluster allows
     mock_outcome: str = ""  # verdict of every run in the mock; empty: drawn from the seed
+
+    @property
+    def withheld(self) -> frozenset[str]:
+        """The operator's actions that the manifests leave out, and with them the demos that take them."""
+        allowed = {"rollout": self.may_roll_out, "pods": self.may_delete_pods}
+        return frozenset(action for action, may in allowed.items() if not may)
 
     @property
     def service(self) -> str:
@@ -112,6 +120,8 @@ def read(environ: Mapping[str, str] = os.environ) -> DashboardConfig:
         mongodb_database=environ.get("MONGODB_DATABASE", DashboardConfig.mongodb_database),
         mongodb_collection=environ.get("MONGODB_COLLECTION", DashboardConfig.mongodb_collection),
         mongodb_members=integer(environ, "MONGODB_MEMBERS", DashboardConfig.mongodb_members, 1, 50),
+        may_roll_out=integer(environ, "MAY_ROLL_OUT", DashboardConfig.may_roll_out, 0, 1),
+        may_delete_pods=integer(environ, "MAY_DELETE_PODS", DashboardConfig.may_delete_pods, 0, 1),
         proof_hours=integer(environ, "PROOF_HOURS", DashboardConfig.proof_hours, 0, 10_000),
         crash_port=crash_port,
         crash_token=_secret(environ, "CRASH_TOKEN") if crash_port else "",

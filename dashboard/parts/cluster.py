@@ -136,7 +136,7 @@ class ClusterParts:
             audit,
             SystemClock(),
             holder=config.name,
-            demos=offered_for(target) if target else offered(config.mongodb_members),
+            demos=offered_for(target) if target else offered(config.mongodb_members, config.withheld),
         )
 
     def _pod_control(self) -> PodControl:

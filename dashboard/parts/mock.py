@@ -73,5 +73,5 @@ class MockParts:
             outcome=config.mock_outcome,
             holder=config.name,
             pod=f"{config.statefulset}-0",
-            demos=offered(config.mongodb_members),
+            demos=offered(config.mongodb_members, config.withheld),
         )

@@ -106,7 +106,8 @@ class Demo(Struct, frozen=True):
     rows of a card, `compared` the seconds by which runs are compared; `comparison` is the text for those, with {} for
     the number. `conclusion` returns what a PASS with the given options shows. `recompute` returns the verdict that
     follows from the records of an evidence file, between its header and its end; None if the demo records nothing.
-    There is no such demo where MongoDB has fewer members or more.
+    There is no such demo where MongoDB has fewer members or more, or where the manifests withhold the action that it
+    takes, `takes_action`: "rollout" or "pods".
     """
 
     id: str
@@ -128,6 +129,7 @@ class Demo(Struct, frozen=True):
     recompute: Callable[[Header, Iterable[Any]], Recomputed] | None = None
     least_members: int = 1
     most_members: int = 50  # MongoDB's own
+    takes_action: str = ""
 
     def to_json(self, names: Mapping[str, str]) -> Json:
         """Return the demo for the API and the page. `names` (namespace, database, service) go into the command."""

@@ -3,6 +3,7 @@
 import pytest
 
 from dashboard.config import mock, read
+from dashboard.runs.demos.registry import offered
 from webserver.environment import ConfigError
 
 VALID = {
@@ -89,6 +90,12 @@ def test_lists_are_separated_by_commas() -> None:
     assert [str(each) for each in config.trusted_proxies] == ["10.0.0.0/8", "::1/128"]
     assert (config.allowed_hosts, config.path_prefix) == ({"a.example", "b.example"}, "/a")
     assert (read(VALID).trusted_proxies, read(VALID).allowed_hosts, read(VALID).path_prefix) == ((), frozenset(), "")
+
+
+@pytest.mark.parametrize(("name", "demo"), [("MAY_ROLL_OUT", "rollout"), ("MAY_DELETE_PODS", "self-healing")])
+def test_right_that_is_withheld_takes_its_demo_away(name: str, demo: str) -> None:
+    demos = [offered(1, read(VALID | environ).withheld) for environ in ({}, {name: "0"})]
+    assert demos[0].keys() - demos[1].keys() == {demo}
 
 
 def test_name_is_the_pods() -> None:

@@ -13,6 +13,9 @@ from typing import Any
 import kubernetes_validate
 import pytest
 
+from dashboard.config import read
+from dashboard.runs.demos.registry import offered
+from tests.dashboard.test_config import VALID
 from tests.k8s.manifests import COMPONENTS, OVERLAYS, Json, containers, parse, render
 from tests.k8s.test_manifests import FOREIGN
 from tools.cluster.binary import KUBERNETES
@@ -92,6 +95,16 @@ def test_base_has_one_member_and_no_right_for_it(kustomizer: Kustomizer) -> None
     assert spec["replicas"] == 1
     assert "serviceAccountName" not in spec["template"]["spec"]
     assert ("Role", "mongodb") not in base
+
+
+@pytest.mark.parametrize(("role", "demo"), [("rollout", "rollout"), ("pods", "self-healing"), ("autoscaler", None)])
+def test_demo_goes_with_the_right_that_it_takes(role: str, demo: str | None, kustomizer: Kustomizer) -> None:
+    objects = kustomizer.objects("base", f"components/without-{role}")
+    assert ("Role", f"dashboard-{role}") not in objects
+    (container,) = objects[("Deployment", "dashboard")]["spec"]["template"]["spec"]["containers"]
+    given = {each["name"]: each["value"] for each in container["env"] if each["name"].startswith("MAY_")}
+    left = offered(1, read(VALID | given).withheld)
+    assert offered(1, ()).keys() - left.keys() == ({demo} if demo else set())
 
 
 def test_embedded_cluster_is_given_every_image(kustomizer: Kustomizer, monkeypatch: pytest.MonkeyPatch) -> None:

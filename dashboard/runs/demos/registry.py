@@ -1,6 +1,6 @@
 """All demos. A new one is a package beside these, and a line here."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from msgspec.structs import replace
 
@@ -16,9 +16,14 @@ from dashboard.target.target import ProofTarget
 DEMOS: Mapping[str, Demo] = {demo.id: demo for demo in (PERSISTENCE, AUTOSCALE, ROLLOUT, HEALING, FAILOVER)}
 
 
-def offered(members: int) -> Mapping[str, Demo]:
-    """Return the demos of a deployment whose MongoDB has so many members."""
-    return {id_: demo for id_, demo in DEMOS.items() if demo.least_members <= members <= demo.most_members}
+def offered(members: int, withheld: Collection[str]) -> Mapping[str, Demo]:
+    """Return the demos of a deployment whose MongoDB has so many members, but those that take an action which its
+    manifests withhold."""
+    return {
+        id_: demo
+        for id_, demo in DEMOS.items()
+        if demo.least_members <= members <= demo.most_members and demo.takes_action not in withheld
+    }
 
 
 def offered_for(target: ProofTarget) -> Mapping[str, Demo]:

@@ -50,4 +50,5 @@ DEMO = Demo(
     ),
     experiment=lambda context, tools: Healing(context, tools, RUN),
     recompute=lambda header, records: recompute(RUN, header, records),
+    takes_action="pods",
 )

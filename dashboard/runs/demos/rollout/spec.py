@@ -49,4 +49,5 @@ DEMO = Demo(
     ),
     experiment=lambda context, tools: Rollout(context, tools, RUN),
     recompute=lambda header, records: recompute(RUN, header, records),
+    takes_action="rollout",
 )

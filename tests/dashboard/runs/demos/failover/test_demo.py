@@ -193,7 +193,7 @@ def test_abort_ends_it(harness: RunHarness, members: ReplicaSet) -> None:
 
 def test_it_is_offered_where_there_are_three_members_and_persistence_where_there_is_one() -> None:
     for demo, where in (("failover", [False, False, True]), ("persistence", [True, False, False])):
-        assert [demo in offered(members) for members in (1, 2, len(NAMES))] == where
+        assert [demo in offered(members, ()) for members in (1, 2, len(NAMES))] == where
 
 
 @pytest.mark.parametrize("step", ["warmup", "ready", "after"])
