@@ -48,6 +48,7 @@ class DashboardConfig:
     mongodb_database: str = "flask_db"  # database of the data service
     mongodb_collection: str = "data"  # collection whose changes the page shows
     mongodb_members: int = 1  # members of its replica set, by the manifests: the demos are those for so many
+    peers: int = 0  # 1 where several dashboards may ask each other about the run that one of them has
     may_roll_out: int = 1  # 0 where the manifests withhold the right to: then there is no such demo
     may_delete_pods: int = 1  # 0 where they withhold the right to delete the service's: likewise
     proof_hours: int = 0  # hours within which something proves each claim anew, for the alert rules; 0: nothing does
@@ -120,6 +121,7 @@ def read(environ: Mapping[str, str] = os.environ) -> DashboardConfig:
         mongodb_database=environ.get("MONGODB_DATABASE", DashboardConfig.mongodb_database),
         mongodb_collection=environ.get("MONGODB_COLLECTION", DashboardConfig.mongodb_collection),
         mongodb_members=integer(environ, "MONGODB_MEMBERS", DashboardConfig.mongodb_members, 1, 50),
+        peers=integer(environ, "DASHBOARD_PEERS", DashboardConfig.peers, 0, 1),
         may_roll_out=integer(environ, "MAY_ROLL_OUT", DashboardConfig.may_roll_out, 0, 1),
         may_delete_pods=integer(environ, "MAY_DELETE_PODS", DashboardConfig.may_delete_pods, 0, 1),
         proof_hours=integer(environ, "PROOF_HOURS", DashboardConfig.proof_hours, 0, 10_000),

@@ -12,6 +12,7 @@
     ├── LoadBusy        a load is running already (load.options)
     ├── GeneratorUnfit  this machine can't send that many requests a second now (load.options)
     ├── NotKept         the evidence file can't be kept (runs.evidence.ring)
+    ├── PeerUnavailable another dashboard did not do what it was asked (runs.peers)
     ├── Altered         the evidence file is not the one that was written (runs.evidence.store)
     └── NotPossible     the Deployment's state does not allow the action (actions.rollout)
 """

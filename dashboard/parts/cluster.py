@@ -22,6 +22,7 @@ from dashboard.runs.demo import Tools
 from dashboard.runs.demos.registry import offered, offered_for
 from dashboard.runs.evidence.ring import EvidenceRing
 from dashboard.runs.manager import RunManager
+from dashboard.runs.peers import PeerDashboards
 from dashboard.runs.ports import DatabaseReader
 from dashboard.runs.records.history import ConfigMapHistory
 from dashboard.runs.records.memory import MemoryFiles, MemoryHistory, MemoryLease
@@ -137,7 +138,13 @@ class ClusterParts:
             SystemClock(),
             holder=config.name,
             demos=offered_for(target) if target else offered(config.mongodb_members, config.withheld),
+            peers=PeerDashboards(self._peer, config.viewer_token, config.operator_token) if config.peers else None,
         )
+
+    def _peer(self, name: str) -> str | None:
+        """Return the URL of the dashboard in the pod of this name; None if there is no such pod with an address."""
+        ip = next((pod["ip"] for pod in self._hub.pods() if pod["name"] == name), None)
+        return f"http://{f'[{ip}]' if ':' in ip else ip}:{self._config.port}" if ip else None
 
     def _pod_control(self) -> PodControl:
         config = self._config

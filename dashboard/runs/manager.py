@@ -18,7 +18,7 @@ from dashboard.runs.evidence.recorder import Recorder, evidence_file, header
 from dashboard.runs.evidence.records import Stopped
 from dashboard.runs.evidence.store import EvidenceStore, Unkept
 from dashboard.runs.manual import ManualControl
-from dashboard.runs.ports import Audit, Clock, EvidenceFiles, History, Lease
+from dashboard.runs.ports import Audit, Clock, EvidenceFiles, History, Lease, Peers
 from dashboard.runs.records.archive import RunArchive
 from dashboard.runs.records.record import Run
 from dashboard.runs.verdict import INCONCLUSIVE, RUNNING, Verdict
@@ -51,6 +51,7 @@ class RunManager:
         *,
         holder: str,
         demos: Mapping[str, Demo] = DEMOS,
+        peers: Peers | None = None,
         spawn: Spawn = in_thread,
     ) -> None:
         self.demos = demos
@@ -62,7 +63,8 @@ class RunManager:
         self._spawn = spawn
         self._activity = ActivityLock(lease, emit, clock, holder, spawn)
         self._files = EvidenceStore(files)
-        self._archive = RunArchive(history, self._activity, emit, audit, clock, {**DEMOS, **demos})
+        self._peers = peers
+        self._archive = RunArchive(history, self._activity, emit, audit, clock, {**DEMOS, **demos}, peers)
         self._manual = ManualControl(tools, self._activity, audit, clock, spawn)
         self._lock = threading.Lock()  # guards what follows; taken before those of the activity lock and the archive
         self._context: RunContext | None = None  # of the current run
@@ -102,8 +104,8 @@ class RunManager:
         return self._files.load(id_, recorded["sha256"])
 
     def abort(self, id_: str, by: str) -> None:
-        """Abort a run and return at once; do nothing if it has ended. Raise `UnknownRun`, or `RunActive` if it is
-        another dashboard's: only that one can abort it."""
+        """Abort a run and return at once; do nothing if it has ended. One that another dashboard has is aborted by that
+        one. Raise `UnknownRun`, `ExternalError` if that one does not answer, or `RunActive` without peers."""
         context = self._context
         if context and context.run.id == id_:
             context.cancel(f"Aborted by {by}.")
@@ -112,6 +114,10 @@ class RunManager:
             self._audit(by, f"abort {id_}", "asked")
         elif self.get(id_)["verdict"] == RUNNING:
             foreign = self._archive.foreign
+            if self._peers and foreign and foreign.run == id_:
+                self._peers.abort(foreign.holder, id_)
+                self._audit(by, f"abort {id_}", f"asked of {foreign.holder}")
+                return
             raise RunActive(foreign.holder if foreign else "another dashboard", id_)
 
     def restart_mongo(self, uid: str, mode: str, by: str) -> None:

@@ -93,6 +93,16 @@ class Lease(Protocol):
         unchanged for its duration."""
 
 
+class Peers(Protocol):
+    """The other dashboards of the namespace (runs.peers.PeerDashboards), by their names as holders of the lease."""
+
+    def run(self, dashboard: str, id_: str) -> Json | None:
+        """Return a run as that dashboard has it; None if it does not answer, or does not know the run."""
+
+    def abort(self, dashboard: str, id_: str) -> None:
+        """Abort that dashboard's run. Raise `ExternalError` if it does not."""
+
+
 class History(Protocol):
     """The saved runs (runs.records.history.ConfigMapHistory). Each call may raise `ExternalError`."""
 

@@ -11,11 +11,13 @@ from dashboard.core.events import Emit
 from dashboard.kube.lease import LeaseHolder
 from dashboard.runs.activity_lock import ActivityLock
 from dashboard.runs.demo import Demo
-from dashboard.runs.ports import Audit, Clock, History
+from dashboard.runs.ports import Audit, Clock, History, Peers
 from dashboard.runs.records.record import RUNS, Run, orphaned, started, summary, trimmed
 from dashboard.runs.verdict import RUNNING
 
 SYNC_SECONDS = 5.0  # between two reads of what other dashboards do
+FOLLOW_SECONDS = 1.0  # between two looks at another dashboard's run
+UNKNOWN_SECONDS = 1.0  # after a read of the history, until which a run that is not in it is unknown
 
 Json = dict[str, Any]
 Runs = list[Json]
@@ -39,6 +41,7 @@ class RunArchive:
         audit: Audit,
         clock: Clock,
         demos: Mapping[str, Demo],
+        peers: Peers | None = None,
     ) -> None:
         self.foreign: LeaseHolder | None = None  # another dashboard that holds the lease
         self._history = history
@@ -47,7 +50,9 @@ class RunArchive:
         self._audit = audit
         self._clock = clock
         self._demos = demos
-        self._synced = False  # whether the history has been read
+        self._peers = peers
+        self._followed: str | None = None  # id of another dashboard's run that was emitted as running
+        self._synced_at: float | None = None  # when the history was read last
         self._unsaved: dict[str, Json] = {}  # runs that ended here and that could not be saved yet, by id
         self._unreadable = 0  # entries of the history
         self._lock = threading.Lock()  # guards what follows
@@ -55,14 +60,18 @@ class RunArchive:
         self._runs: Runs = []  # newest first, without the current one
 
     def get(self, id_: str) -> Json:
-        """Return a run, or as much of an earlier one as was kept. Raise `UnknownRun`."""
+        """Return a run, or as much of an earlier one as was kept. With peers, that is exact at once: a run that another
+        dashboard has is asked of that one. Raise `UnknownRun`."""
         current = self._current
         if current and current.id == id_:
             return current.to_json()
-        found = next((run for run in self._runs if run["id"] == id_), None)
+        found = self._find(id_)
+        if found is None and self._peers and self._may_be_elsewhere():
+            self._try_sync(anew=True)
+            found = self._find(id_)
         if found is None:
             raise UnknownRun(id_)
-        return found
+        return (self._ask(id_) or found) if found["verdict"] == RUNNING else found
 
     def list(self) -> Runs:
         """Return summaries, newest first, with the current run's."""
@@ -112,31 +121,68 @@ class RunArchive:
         return None
 
     def sync_until_closed(self) -> None:
-        """Sync every SYNC_SECONDS: the work of a thread."""
+        """Sync every SYNC_SECONDS, and follow another dashboard's run meanwhile: the work of a thread."""
         while True:
-            try:
-                self.sync()
-            except ExternalError as error:
-                log.info("the runs of other dashboards could not be read: %s", error)
-            except Exception:
-                log.exception("the runs of other dashboards could not be read")
-            if self._clock.wait(self._activity.closed, SYNC_SECONDS):
-                return
+            self._try_sync()
+            until = self._clock.monotonic() + SYNC_SECONDS
+            while (left := until - self._clock.monotonic()) > 0:
+                if self._clock.wait(self._activity.closed, min(left, FOLLOW_SECONDS) if self._peers else left):
+                    return
+                if self._follow():
+                    break
 
-    def sync(self) -> None:
-        """Read who holds the lease, and the history if it may have changed. Does nothing while an activity is under way
-        here. Raise `ExternalError` if one of them can't be read."""
+    def sync(self, anew: bool = False) -> None:
+        """Read who holds the lease, and the history if it may have changed, or in any case (`anew`). Does nothing while
+        an activity is under way here. Raise `ExternalError` if one of them can't be read."""
         with self._activity.paused() as idle:
             if not idle:
                 return
             holder = self._activity.lease_holder()
-            if self._synced and holder == self.foreign and not self._unsaved:
+            if self._synced_at is not None and holder == self.foreign and not self._unsaved and not anew:
                 return
             self._reconcile()
             foreign = self._activity.lease_holder()
             self._activity.publish(foreign)
             self.publish()
-            self.foreign, self._synced = foreign, True
+            self._end_following()
+            self.foreign, self._synced_at = foreign, self._clock.monotonic()
+
+    def _try_sync(self, anew: bool = False) -> None:
+        try:
+            self.sync(anew)
+        except ExternalError as error:
+            log.info("the runs of other dashboards could not be read: %s", error)
+        except Exception:
+            log.exception("the runs of other dashboards could not be read")
+
+    def _find(self, id_: str) -> Json | None:
+        return next((run for run in self._runs if run["id"] == id_), None)
+
+    def _may_be_elsewhere(self) -> bool:
+        """Return whether another dashboard may have begun a run since the history was read."""
+        return self._synced_at is None or self._clock.monotonic() - self._synced_at > UNKNOWN_SECONDS
+
+    def _ask(self, id_: str) -> Json | None:
+        """Return another dashboard's run as that one has it now; None if nobody can tell."""
+        holder = self.foreign
+        return self._peers.run(holder.holder, id_) if self._peers and holder and holder.run == id_ else None
+
+    def _follow(self) -> bool:
+        """Emit how another dashboard's run goes. Return whether it has ended."""
+        holder = self.foreign
+        known = self._find(holder.run) if holder and not self._activity.active else None
+        if known is None or known["verdict"] != RUNNING or (run := self._ask(known["id"])) is None:
+            return False
+        self._emit(events.RunUpdated(at=self._clock.now(), run=run))
+        self._followed = known["id"]
+        return bool(run["verdict"] != RUNNING)
+
+    def _end_following(self) -> None:
+        """Emit the end of the run that was followed: its dashboard may have died."""
+        run = self._find(self._followed) if self._followed else None
+        if run and run["verdict"] != RUNNING:
+            self._emit(events.RunUpdated(at=self._clock.now(), run=run))
+            self._followed = None
 
     def _reconcile(self) -> None:
         """Mark orphans as aborted, and save the runs of this dashboard that could not be saved before.

@@ -26,7 +26,7 @@ from dashboard.runs.demo import Demo, Tools
 from dashboard.runs.demos.records import reader
 from dashboard.runs.demos.registry import DEMOS
 from dashboard.runs.manager import RunManager
-from dashboard.runs.ports import Clock
+from dashboard.runs.ports import Clock, Peers
 from dashboard.runs.records.history import SavedRuns
 from dashboard.runs.records.record import is_run
 from dashboard.runs.workload.ledger import Ledger
@@ -428,6 +428,7 @@ class RunHarness:
         pods: int = 0,
         step: float = STEP,
         demos: Mapping[str, Demo] = DEMOS,
+        peers: Peers | None = None,
     ) -> None:
         self.clock = VirtualClock(step)
         self.cluster = FakeCluster(self.clock, volume_claim)
@@ -441,6 +442,7 @@ class RunHarness:
         self.writers: list[FakeWriters] = []
         self.configure_writers: Callable[[FakeWriters], None] = lambda writers: None
         self.demos = demos
+        self.peers = peers
         self.manager = self.new_manager(self.clock, lambda name, work: self.spawn(name, work))
 
     def new_manager(self, clock: Clock, spawn: Spawn) -> RunManager:
@@ -463,6 +465,7 @@ class RunHarness:
             clock,
             holder=HOLDER,
             demos=self.demos,
+            peers=self.peers,
             spawn=spawn,
         )
 

@@ -311,9 +311,7 @@ def test_load_is_stopped_after_ten_seconds_of_mostly_failed_requests() -> None:
         ("steady", lambda harness: harness.load.crash(), "signal 9"),
     ],
 )
-def test_undecidable_run_is_inconclusive_with_the_cause(
-    step: str, inject: Configure, cause: str
-) -> None:
+def test_undecidable_run_is_inconclusive_with_the_cause(step: str, inject: Configure, cause: str) -> None:
     run = run_autoscale(configure=lambda harness: harness.during_step(step, lambda: inject(harness), after=1))
     assert run["verdict"] == "inconclusive" and cause in run["reason"], run["reason"]
 
@@ -426,9 +424,7 @@ def test_pods_that_are_removed_by_hand_after_the_load_prove_no_autoscaler() -> N
     ],
     ids=["evicted", "rolled out", "controller restarted", "HPA recreated", "to 1", "to 4", "to 7", "not scraped"],
 )
-def test_ordinary_changes_of_a_deployment_never_fail_its_autoscaler(
-    step: str, change: Configure
-) -> None:
+def test_ordinary_changes_of_a_deployment_never_fail_its_autoscaler(step: str, change: Configure) -> None:
     run = run_autoscale(configure=lambda harness: harness.during_step(step, lambda: change(harness), after=4))
     assert run["verdict"] != "fail", run["reason"]
 
