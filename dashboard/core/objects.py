@@ -277,6 +277,7 @@ class Endpoint(Object, frozen=True):
 
 class EndpointSlice(Object, frozen=True):
     metadata: Meta
+    address_type: str = "IPv4"
     endpoints: list[Endpoint] | None = None
 
 

@@ -102,7 +102,11 @@ def behavior_of(spec: objects.AutoscalerSpec) -> HpaBehavior:
     above = number(up.tolerance) if up and up.tolerance else None
     default = Tolerance()
     tolerance = Tolerance(default.down if below is None else below, default.up if above is None else above)
-    widest = Tolerance(*(UNSTATED_TOLERANCE if stated is None else stated for stated in (below, above)))
+    # A controller without the feature ignores a tolerance that its API server keeps.
+    widest = Tolerance(
+        UNSTATED_TOLERANCE if below is None else max(below, default.down),
+        UNSTATED_TOLERANCE if above is None else max(above, default.up),
+    )
     return HpaBehavior(_rules(up, _UP), _rules(down, _DOWN), tolerance, given is not None, widest)
 
 

@@ -159,13 +159,14 @@ class Evaluator:
             history.recommend(None, view.at)
             return result | {"sentence": str(error)}
         proposal = spec.propose(measurement.figures, measurement.percent)
+        result |= _proposal_fields(spec, measurement, proposal)
+        if not spec.low <= spec.current <= spec.high:  # the controller computes no recommendation
+            history.recommend(None, view.at)
+            return result | _bounds_fields(spec, history)
         asked = combined(spec.current, [proposal.wanted, *self._others])
         if synced:
             history.sync(asked, view.at)
         history.recommend(asked, view.at)
-        result |= _proposal_fields(spec, measurement, proposal)
-        if not spec.low <= spec.current <= spec.high:
-            return result | _bounds_fields(spec, history)
         if asked is None:
             return result | explanation.explain_blocked(spec, measurement.figures, proposal)
         return result | self._decision_fields(spec, history, measurement, proposal, asked, view.at)

@@ -45,7 +45,10 @@ def _decided(spec: HpaSpec, wanted: int, history: Recommendations, at: float) ->
     ups = [change for change in history.changes if change.replicas > 0]
     downs = [change for change in history.changes if change.replicas < 0]
     decided = spec.decide(wanted, history.recommended, ups, at).replicas
-    return decided if decided >= spec.current else spec.decide(wanted, history.recommended, downs, at).replicas
+    if decided < spec.current:
+        return spec.decide(wanted, history.recommended, downs, at).replicas
+    # Remembered recommendations, which are reconstructed, may demand no more than the controller's figure does.
+    return min(decided, max(wanted, spec.current))
 
 
 def _changed_before_start(history: Recommendations, rules: Rules, at: float, last_scaled: float | None) -> bool:

@@ -43,9 +43,7 @@ class Recommendations:
         self._proposals: deque[tuple[float, int | None]] = deque(maxlen=MOST_PROPOSALS)
 
     def memory(self) -> RecommendationMemory:
-        return RecommendationMemory(
-            self.began, self._synced, [*self.recommended], [*self.changes], [*self._proposals]
-        )
+        return RecommendationMemory(self.began, self._synced, [*self.recommended], [*self.changes], [*self._proposals])
 
     @classmethod
     def restored(cls, memory: RecommendationMemory) -> Self:

@@ -70,9 +70,7 @@ class Proposal(Struct, frozen=True):
     why: str
 
 
-def figures(
-    pods: Iterable[PodFacts], samples: dict[str, UsageSample], at: float, resource: str = CPU
-) -> Figures:
+def figures(pods: Iterable[PodFacts], samples: dict[str, UsageSample], at: float, resource: str = CPU) -> Figures:
     """Group the pods, with their samples by pod name, at time `at`. Raise Unmeasurable without a usable sample.
 
     Of CPU a sample counts only if it measures the pod's work; of memory each one does.

@@ -39,7 +39,8 @@ class Look(msgspec.Struct, frozen=True):
     autoscaler's stabilization windows and the longest period of its policies.
 
     If the autoscaler measures one container, the samples are of it, and `resources` are its (request, limit) in
-    millicores by pod uid; else they are empty.
+    millicores by pod uid; else they are empty. `strangers` are the uids of pods that the autoscaler measures and that
+    something else than the Deployment has made.
     """
 
     state: Json
@@ -48,6 +49,7 @@ class Look(msgspec.Struct, frozen=True):
     up_window: float = 0.0
     period: float = 0.0
     resources: dict[str, tuple[int | None, int | None]] = {}
+    strangers: frozenset[str] = frozenset()
 
 
 Journal = Callable[[events.Event], None]  # takes the events, in their order; must not raise
@@ -96,7 +98,8 @@ class StateBuilder:
         container = self._autoscaler.measured_container()
         state, samples = self.state(0), self.samples(container)
         resources = self._autoscaler.resources(container) if container else {}
-        look = Look(state, samples, behavior.down.window, behavior.up.window, period, resources)
+        strangers = self._objects.strangers()
+        look = Look(state, samples, behavior.down.window, behavior.up.window, period, resources, strangers)
         if self._journal:
             self._journal(journal.Looked(at=at))
         return look

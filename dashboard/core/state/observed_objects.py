@@ -82,6 +82,10 @@ class ObservedObjects:
         """Return the pods that the autoscaler measures: those with the Deployment's label."""
         return [pod for pod in self.of("pods") if views.app(pod) == self.targets.deployment]
 
+    def strangers(self) -> frozenset[str]:
+        """Return the uids of those that the Deployment has not made: they have its label."""
+        return frozenset(pod.metadata.uid for pod in self.members() if self.maker(pod) != self.targets.deployment)
+
     def maker(self, pod: Pod) -> str | None:
         """Return the name of the Deployment or the StatefulSet if it made the pod. The HPA counts others of the label,
         too."""

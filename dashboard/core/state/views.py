@@ -1,5 +1,6 @@
 """Views: Kubernetes objects as JSON for the state. Numbers are in the units of their names."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from itertools import chain
 from typing import Any
@@ -174,17 +175,14 @@ def claim(claim: PersistentVolumeClaim, statefulset: str) -> Json:
 
 
 def ready_endpoints(slices: Iterable[EndpointSlice], service: str) -> int:
-    """Count the service's ready addresses. While slices are rebalanced, an address may be in two of them."""
-    return len(
-        {
-            address
-            for one in slices
-            if (one.metadata.labels or {}).get("kubernetes.io/service-name") == service
-            for endpoint in one.endpoints or ()
-            if endpoint.conditions.ready is not False
-            for address in endpoint.addresses or ()
-        }
-    )
+    """Count the service's ready addresses, of one family: a dual-stack pod has one of each. While slices are
+    rebalanced, an address may be in two of them."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for one in slices:
+        if (one.metadata.labels or {}).get("kubernetes.io/service-name") == service:
+            ready = (each for each in one.endpoints or () if each.conditions.ready is not False)
+            found[one.address_type].update(chain.from_iterable(each.addresses or () for each in ready))
+    return max(map(len, found.values()), default=0)
 
 
 def app(pod: Pod) -> str:

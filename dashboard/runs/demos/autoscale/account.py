@@ -39,6 +39,7 @@ class Account:
         self.totals: LoadTotals | None = None  # once the load has ended
         self.loading = False
         self.jumped = False  # whether the dashboard's clock jumped since the load's beginning
+        self.disturbed: str | None = None  # what somebody did meanwhile, a sentence
         self._deployment = deployment
         self._asked = asked
         self._sample_clock = SampleClock()
@@ -54,7 +55,8 @@ class Account:
         seen = observe(look, samples, self._deployment, time)
         if seen is not None:
             self.resolution.see(seen.samples, seen.at)
-            if self.loading:
+            if self.loading and self._watchdog:
+                self.disturbed = self.disturbed or self._watchdog.disturbance(seen)
                 self._errors_of |= {pod.uid: pod.name for pod in seen.pods if pod.errors}
         return seen
 
@@ -99,6 +101,8 @@ class Account:
         if (rate := rates.next(seen, in_flight)) is not None:
             moments.change_rate()
             return Advance(came, rate=rate)
+        if rates.beyond:
+            return Advance(came, interrupted=rates.beyond)
         if rates.exhausted and seen.desired <= moments.peak and not moments.came("t2"):
             return Advance(came, interrupted=rates.exhausted)
         return Advance(came)
@@ -131,6 +135,7 @@ class Account:
             stopped=stopped,
             overloaded=rates is not None and rates.overloaded,
             jumped=self.jumped,
+            disturbed=self.disturbed,
             aborted=aborted,
         )
 

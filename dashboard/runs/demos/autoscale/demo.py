@@ -6,6 +6,7 @@ The run and its load stop at once if more than half of the requests fail for ten
 
 from typing import NamedTuple
 
+from dashboard.core.hpa.recommendations import SYNC_SECONDS
 from dashboard.core.text import span
 from dashboard.load.options import MOST_LAG_MS, MOST_SECONDS
 from dashboard.runs.context import RunContext, RunStopped
@@ -28,6 +29,7 @@ HINT = " Run `kubectl top pods`: is metrics-server installed, and do the pods re
 GONE_SECONDS = 3.0  # without an autoscaler: it was deleted
 LAG_SECONDS = 240.0  # the load is extended by at most this, so that a short lag weighs less
 MOST_START_SECONDS = 900.0  # that the load waits for a pod, whatever its Deployment's deadline is
+SETTLE_SYNCS = 6  # of the controller, after its window and its policies' period
 CHANGES = 4  # times the limit a step may take in all, if the number of pods keeps changing
 
 
@@ -112,17 +114,23 @@ class Autoscaling:
         self._context.begin_step("settle")
         settling = Settling(self._context.time())
         began = self._context.clock.monotonic()
+        able = began  # when it was able to scale last
         while True:
             self._context.raise_if_cancelled()
             seen = self._observation()
             why = settling.waits_for(seen, self._account.resolution.assumed)
             if why is None:
                 break
-            passed = self._context.clock.monotonic() - began
-            unable = not seen.active or seen.newest is None
-            if passed >= self._limits["figures" if unable else "settle"]:
+            now = self._context.clock.monotonic()
+            unmeasured = ", ".join(seen.unmeasured)
+            if seen.active and not unmeasured:
+                able = now
+            slow = seen.down_window + seen.period + SETTLE_SYNCS * SYNC_SECONDS
+            if now - able >= self._limits["figures"] or now - began >= max(self._limits["settle"], slow):
+                of = f" There are no CPU samples of {unmeasured}." if unmeasured else ""
                 hint = f" Samples that can't be used: {seen.unreadable}." if seen.unreadable else HINT
-                raise RunStopped(f"It did not settle within {span(passed)}. {why}.{hint if unable else ''}")
+                hint = f"{of}{hint if able < now else ''}"
+                raise RunStopped(f"It did not settle within {span(now - began)}. {why}.{hint}")
             self._context.set_progress(why)
             self._context.sleep(POLL_SECONDS)
         if late := late_samples(seen, self._account.resolution.assumed):
@@ -136,7 +144,7 @@ class Autoscaling:
         self._context.record(Settled(at=self._context.clock.now()))
         holder = f"its metric {other}" if (other := seen.held_by(seen.desired)) else "existing traffic"
         above = f", over min {seen.low} because of {holder}" if seen.desired > seen.low else ""
-        self._context.log(f"Settled with {len(seen.ready)} pods{above}: {seen.cpu}")
+        self._context.log(f"Settled with {len(seen.own_ready)} pods{above}: {seen.cpu}")
 
     def _raise(self) -> None:
         first = self._asked or FIRST_RATE
@@ -192,9 +200,11 @@ class Autoscaling:
             seen = self._advance()
             if seen.desired != desired:
                 since, desired, changes = seen.at, seen.desired, changes + 1
+            elif seen.held:  # by its own window or policy, of which it may know more than its object says
+                since = seen.at
             limit = patience.limit(self._account.resolution.assumed)
             if seen.at - since > limit or seen.at - began > CHANGES * limit:
-                raise RunStopped(_overdue(moment, seen, seen.at - began, changes))
+                raise RunStopped(_overdue(moments.first_missing(moment), seen, seen.at - began, changes))
             self._context.set_progress(self._progress(seen), self._figures())
 
     def _advance(self) -> Observation:
@@ -293,7 +303,7 @@ class Autoscaling:
 
 
 def _pods_text(seen: Observation) -> str:
-    return f"{len(seen.ready)} Ready of {seen.desired} asked for, {seen.cpu}"
+    return f"{len(seen.own_ready)} Ready of {seen.desired} asked for, {seen.cpu}"
 
 
 def _overdue(moment: str, seen: Observation, passed: float, changes: int) -> str:
@@ -302,8 +312,14 @@ def _overdue(moment: str, seen: Observation, passed: float, changes: int) -> str
         f"Not reached after {span(passed)} and {changes} changes of the number of pods: {NAMES[moment]} ({moment})."
         f" No obligation was open. {_pods_text(seen)}; the autoscaler reports {figure}."
     )
+    if seen.held:
+        reason += f" Its condition is {seen.held}: a window or a policy of its own holds it."
     if other := seen.held_by(seen.desired):
         reason += f" Its metric {other} may ask for so many."
+    if seen.unmeasured:
+        reason += f" There are no CPU samples of {', '.join(seen.unmeasured)}."
+    if moment in ("t4", "t5") and seen.uncounted:
+        return f"{reason} The pods' request counters can't be read, so nobody knows whether they serve."
     if moment == "t4" and seen.endpoints is not None and seen.endpoints >= len(seen.ready) > len(seen.serving):
         reason += (
             " All Ready pods are endpoints of the Service: does its sessionAffinity, internalTrafficPolicy or"

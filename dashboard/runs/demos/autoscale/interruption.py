@@ -3,10 +3,12 @@ during it, everything that makes a verdict impossible."""
 
 from dashboard.core.text import listing, span
 from dashboard.load.options import MOST_SECONDS
-from dashboard.runs.demos.autoscale.obligations import decision_seconds
 from dashboard.runs.demos.autoscale.observed.observation import Observation
 
-INACTIVE_SECONDS = 45.0  # that the autoscaler may be unable to scale
+INACTIVE_SECONDS = 45.0  # that the autoscaler may be unable to scale at a time, plus two sample intervals
+INACTIVE_TIMES = 2  # such times, in all
+STALE = 0.25  # of the target: the controller's figure is not that of the samples
+STALE_SECONDS = 240.0  # for which that may be so: a controller may be set to sync every two or three minutes
 BLIND_SECONDS = 60.0  # without samples, plus two sample intervals
 MOST_WINDOW_SECONDS = 1200.0  # of scaling up; the load may last MOST_SECONDS, and has to be steady in them
 LATE_SECONDS = 90.0  # of the newest sample, beyond two sample intervals
@@ -18,6 +20,8 @@ def unprovable(seen: Observation, deployment: str) -> str | None:
     scales = dict(seen.spec).get("scaleTargetRef")
     if scales and scales != f"Deployment {deployment}":
         return f"The autoscaler scales the {scales} instead of the Deployment {deployment}: correct its scaleTargetRef."
+    if seen.asked == 0:
+        return f"The Deployment {deployment} is scaled to 0, so its autoscaler does nothing: scale it to 1 or more."
     if seen.high <= seen.low:
         return f"The autoscaler's min and max are both {seen.low}: there is nothing to scale. Raise maxReplicas."
     if seen.disabled:
@@ -71,6 +75,8 @@ class Watchdog:
     def __init__(self, start: Observation) -> None:
         self._start = start
         self._inactive_since: float | None = None
+        self._inactive_before = 0.0  # seconds, in all, before that
+        self._figure = start.figure
         self._unfollowed_since: float | None = None
         self._newest = start.newest
         self._figures_at = start.at
@@ -79,12 +85,15 @@ class Watchdog:
         """Check an observation, once a second. Return the reason to end the run, or None. `resolution` is the interval
         of a pod's samples in seconds."""
         return (
-            self._changed(seen)
-            or self._rolled_out(seen)
-            or self._inactive(seen)
+            self.disturbance(seen)
+            or self._inactive(seen, resolution)
             or self._blind(seen, resolution)
             or self._not_followed(seen, resolution)
         )
+
+    def disturbance(self, seen: Observation) -> str | None:
+        """Return what somebody has done to the autoscaler or its Deployment, a sentence, or None."""
+        return self._changed(seen) or self._rolled_out(seen) or _scaled_to_zero(seen)
 
     def _changed(self, seen: Observation) -> str | None:
         before = dict(self._start.spec)
@@ -98,14 +107,20 @@ class Watchdog:
         """A rollout's new pods are not those that the autoscaler asked for."""
         return None if seen.updated else "The Deployment was rolled out during the run. Run it again."
 
-    def _inactive(self, seen: Observation) -> str | None:
+    def _inactive(self, seen: Observation, resolution: float) -> str | None:
+        """A pod that was replaced is measured after two intervals only."""
         if seen.active:
+            if self._inactive_since is not None:
+                self._inactive_before += seen.at - self._inactive_since
             self._inactive_since = None
             return None
         since = self._inactive_since = self._inactive_since or seen.at
-        if seen.at - since <= INACTIVE_SECONDS:
-            return None
-        return f"The autoscaler could not scale for {span(seen.at - since)}: {seen.inactive}."
+        limit = INACTIVE_SECONDS + 2 * resolution
+        if seen.at - since > limit:
+            return f"The autoscaler could not scale for {span(seen.at - since)}: {seen.inactive}."
+        if (whole := self._inactive_before + seen.at - since) > INACTIVE_TIMES * INACTIVE_SECONDS + 2 * resolution:
+            return f"The autoscaler could not scale for {span(whole)} in all, again and again: {seen.inactive}."
+        return None
 
     def _blind(self, seen: Observation, resolution: float) -> str | None:
         if not seen.away and seen.newest is not None and seen.newest != self._newest:
@@ -117,15 +132,26 @@ class Watchdog:
         return f"There were no new CPU samples for {span(silent)}{source}"
 
     def _not_followed(self, seen: Observation, resolution: float) -> str | None:
-        """Samples over the target while the controller still reports less: it does not sync."""
-        over = seen.demand is not None and seen.must_act(seen.demand) and seen.desired == self._start.desired
-        if not over or seen.figure is None or seen.figure > seen.target:
+        """The controller still reports a figure that the samples left long ago: it does not sync."""
+        same, self._figure = seen.figure == self._figure, seen.figure
+        if not same or seen.away or not seen.active or not _is_stale(seen):
             self._unfollowed_since = None
             return None
         since = self._unfollowed_since = self._unfollowed_since or seen.at
-        if seen.at - since <= decision_seconds(resolution):
+        if seen.at - since <= STALE_SECONDS + 2 * resolution:
             return None
         return (
-            f"The controller does not sync: for {span(seen.at - since)} the pods' samples have been over the target"
-            f" ({seen.cpu}), and it still reports {seen.figure} {seen.unit}. Is kube-controller-manager running?"
+            f"The controller does not sync: for {span(seen.at - since)} it has reported {seen.figure} {seen.unit}, and"
+            f" the pods' samples say {seen.cpu}. Is kube-controller-manager running?"
         )
+
+
+def _scaled_to_zero(seen: Observation) -> str | None:
+    if seen.asked != 0:
+        return None
+    return "The Deployment was scaled to 0 during the run: its autoscaler then does nothing."
+
+
+def _is_stale(seen: Observation) -> bool:
+    """Return whether the controller's figure is another one than that of the samples, beyond what missing pods make."""
+    return seen.figure is not None and seen.ratio is not None and abs(seen.ratio - seen.figure / seen.target) > STALE

@@ -68,6 +68,7 @@ class Obligations:
         self._start = start
         self._old = frozenset(pod.uid for pod in start.pods)
         self._served: set[str] = set()  # uids of pods that have served a request
+        self._became: set[str] = set()  # uids of new pods that have once been Ready
         self._open: dict[str, tuple[Obligation, Debt]] = {}
 
     def see(self, seen: Observation, resolution: float, *, loaded: bool) -> None:
@@ -78,8 +79,9 @@ class Obligations:
         # After a restart of the controller a whole window has to pass again.
         self._take("scale-up", seen, _scale_up(seen) if able else None, decision + seen.up_window)
         self._take("scale-down", seen, _scale_down(seen) if able else None, decision + seen.down_window)
-        new = seen.ready - self._old
-        waits = None if seen.away else _ready(seen, new, self._start.desired)
+        new = seen.own_ready - self._old
+        self._became |= new
+        waits = None if seen.away else _ready(seen, len(self._became), self._start.desired)
         self._take("ready", seen, waits, ready_seconds(seen))
         self._served |= seen.serving
         self._take("serve", seen, _serve(seen, new - self._served) if loaded and not seen.away else None, SERVE_SECONDS)
@@ -122,26 +124,30 @@ def _scale_down(seen: Observation) -> Debt | None:
 
 
 def _by_its_figure(seen: Observation) -> str:
+    if not seen.low <= seen.desired <= seen.high:
+        bound = f"over its max of {seen.high}" if seen.desired > seen.high else f"under its min of {seen.low}"
+        return f"{seen.desired} pods are {bound}, and the autoscaler had to ask for {seen.owed}"
     return (
         f"By its own figure of {seen.figure} {seen.unit} (target {seen.target} {seen.unit}) the autoscaler had to ask"
         f" for {seen.owed} pods instead of {seen.desired}"
     )
 
 
-def _ready(seen: Observation, new: frozenset[str], start: int) -> Debt | None:
-    """As many new Ready pods as were asked for beyond those of the start, whatever happens to the old ones."""
-    asked, there = seen.desired, len(seen.ready)
+def _ready(seen: Observation, became: int, start: int) -> Debt | None:
+    """As many new pods become Ready as were asked for beyond those of the start, whatever happens to the old ones, and
+    to the new ones afterwards."""
+    asked, there = seen.desired, len(seen.own_ready)
     if seen.asked is not None and seen.asked < asked:
         return None  # somebody else asks for fewer
-    if there >= asked or len(new) >= asked - start:
+    if there >= asked or became >= asked - start:
         return None
     text = f"The autoscaler asked for {asked} pods and {there} are Ready: {_why_not_ready(seen)}"
     # Asking for more does not extend the limit.
-    return Debt((there, seen.failure is None), text, lambda later: len(later.ready) > there)
+    return Debt((there, seen.failure is None), text, lambda later: len(later.own_ready) > there)
 
 
 def _why_not_ready(seen: Observation) -> str:
-    waiting = [pod for pod in seen.pods if pod.uid not in seen.ready and pod.phase != "Terminating"]
+    waiting = [pod for pod in seen.own if pod.uid not in seen.ready and pod.phase != "Terminating"]
     if waiting:
         return listing([_waits(pod) for pod in waiting[:2]])
     if seen.failure:
@@ -165,7 +171,7 @@ def _serve(seen: Observation, new: frozenset[str]) -> Debt | None:
     """
     if seen.endpoints is None or seen.endpoints >= len(seen.ready):
         return None
-    idle = next((pod for pod in seen.pods if pod.uid in new and pod.requests == 0.0), None)
+    idle = next((pod for pod in seen.own if pod.uid in new and (pod.requests == 0.0 or not seen.counted)), None)
     if idle is None:
         return None
     uid = idle.uid
@@ -189,4 +195,4 @@ def _remove(seen: Observation) -> Debt | None:
 
 
 def _staying(seen: Observation) -> int:
-    return sum(pod.phase != "Terminating" for pod in seen.pods)
+    return sum(pod.phase != "Terminating" for pod in seen.own)

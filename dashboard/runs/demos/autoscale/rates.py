@@ -33,6 +33,7 @@ class LoadRates:
         self.schedule = Schedule.of(first, math.inf)
         self.cost: float | None = None  # millicores for each request a second, by the newest samples
         self.exhausted: str | None = None  # why the load can't use more CPU, a sentence
+        self.beyond: str | None = None  # why max is too few pods for it, a sentence
         self.overloaded = False  # whether the service did not answer in time
         self._start = start
         self._highest = highest
@@ -43,6 +44,7 @@ class LoadRates:
         self._pods_at = self._changed_at = start.at  # when the pods, and the rate, last changed
         self._over_since: float | None = None  # since when CPU is over the tolerance
         self._below = 0  # whole windows at the highest rate with too little CPU
+        self._over_max = 0  # whole windows at max with too much
 
     @property
     def rate(self) -> float:
@@ -60,7 +62,11 @@ class LoadRates:
         self._observe_cost(seen)
         settled = seen.sampled_since(max(self._changed_at, self._pods_at)) == seen.ready
         if seen.desired > self._start.desired:
-            return self._change(seen, self._corrected(seen, demand)) if settled and not self._fixed else None
+            if not settled:
+                return None
+            change = None if self._fixed else self._change(seen, self._corrected(seen, demand))
+            self._check_max(seen, demand, changed=change is not None)
+            return change
         behind = backlog > BACKLOG_SECONDS * self.rate
         if settled:
             self._check_exhausted(seen, demand, behind)
@@ -121,6 +127,19 @@ class LoadRates:
             return self.rate
         slower, faster = CORRECTION
         return self.rate * min(faster, max(slower, (aim - idle) / (demand - idle)))
+
+    def _check_max(self, seen: Observation, demand: float, *, changed: bool) -> None:
+        """Set `beyond` after two windows in a row at max with more CPU than that many pods may use, which no change of
+        the rate can mend."""
+        is_max = seen.desired >= seen.high == len(seen.own_ready)
+        over = is_max and not changed and demand > seen.high * (1 + seen.tolerance.up)
+        self._over_max = self._over_max + 1 if over else 0
+        if self._over_max >= 2:
+            advice = "Choose a lower rate" if self._fixed else "Stop the other traffic"
+            self.beyond = (
+                f"At {self.rate:g} requests a second {seen.cpu} needs more than max, {seen.high} pods. {advice}, or"
+                " raise max."
+            )
 
     def _check_exhausted(self, seen: Observation, demand: float, behind: bool) -> None:
         """Set `exhausted` after two windows in a row with too little CPU, at the highest rate or with a service that

@@ -45,15 +45,17 @@ class AutoscaleFindings(Struct, frozen=True):
     aborted: bool = False
     overloaded: bool = False  # whether it ended because the service did not answer in time
     jumped: bool = False  # whether it ended because the dashboard's clock jumped
+    disturbed: str | None = None  # what somebody did to the Deployment or the autoscaler meanwhile, a sentence
 
 
 def verdict_of(found: AutoscaleFindings) -> Verdict:
     flaws = list(_flaws(found))
     # Errors are excused; obligations hold under any load.
-    excused = bool(flaws) or found.aborted or found.overloaded or found.jumped
+    excused = bool(flaws or found.disturbed or found.contradiction) or found.aborted or found.overloaded or found.jumped
     errors = list(_errors(found))
     failures = [*([FieldSentence("owed", found.unmet)] if found.unmet else []), *([] if excused else errors)]
-    doubts = [*([found.stopped] if found.stopped and not found.unmet else []), *flaws, *_gaps(found)]
+    ends = [found.disturbed, found.stopped] if not found.unmet else []
+    doubts = [*dict.fromkeys(filter(None, ends)), *flaws, *_gaps(found)]
     verdict, reason = decide(failures, doubts)
     evidence = _evidence(found)
     return Verdict(verdict, reason, evidence, _line(verdict, evidence), failures, doubts + errors * excused)

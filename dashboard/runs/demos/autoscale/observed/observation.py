@@ -17,12 +17,16 @@ from dashboard.runs.demos.autoscale.observed.samples import Samples
 
 SOURCES = ("horizontalpodautoscalers", "pods", "deployments", "metrics")  # that a run needs
 MESSAGE_LENGTH = 200  # characters of a condition's message
+# Reasons of the conditions AbleToScale and ScalingLimited, while a window or a policy holds the number of pods.
+UP_HOLDS = frozenset({"ScaleUpStabilized", "ScaleUpLimit"})
+DOWN_HOLDS = frozenset({"ScaleDownStabilized", "ScaleDownLimit"})
 
 Json = dict[str, Any]
 
 
 class ObservedPod(Struct, frozen=True):
-    """A pod of the service. `requests` and `errors` are per second, None while unknown."""
+    """A pod that the autoscaler measures. `requests` and `errors` are per second, None while unknown; `stranger` is one
+    of the Deployment's label that something else has made."""
 
     uid: str
     name: str
@@ -33,6 +37,7 @@ class ObservedPod(Struct, frozen=True):
     limit: int | None = None
     requests: float | None = None
     errors: float | None = None
+    stranger: bool = False
 
 
 class Observation(Struct, frozen=True, dict=True):
@@ -62,6 +67,7 @@ class Observation(Struct, frozen=True, dict=True):
     spec: tuple[Any, ...] = ()  # that must not change during a run
     unreadable: str | None = None  # what of the samples can't be used, in words
     owed: int | None = None  # pods that the controller should ask for by its own figure
+    held: str | None = None  # why it asks for no other number, by its own conditions: Kubernetes' word
     others: tuple[tuple[str, int | None], ...] = ()  # the metrics but CPU, and the pods that each asks for, if known
     disabled: tuple[str, ...] = ()  # "scaleUp", "scaleDown": directions that its behavior disables
     next_change: tuple[float, int] | None = None  # (when, replicas), if CPU stays as it is
@@ -76,6 +82,15 @@ class Observation(Struct, frozen=True, dict=True):
     @cached_property
     def ready(self) -> frozenset[str]:
         return frozenset(pod.uid for pod in self.pods if pod.ready and pod.phase == "Running")
+
+    @cached_property
+    def own(self) -> tuple[ObservedPod, ...]:
+        """The Deployment's pods, which the autoscaler adds and removes."""
+        return tuple(pod for pod in self.pods if not pod.stranger)
+
+    @cached_property
+    def own_ready(self) -> frozenset[str]:
+        return frozenset(pod.uid for pod in self.own) & self.ready
 
     @cached_property
     def serving(self) -> frozenset[str]:
@@ -100,6 +115,16 @@ class Observation(Struct, frozen=True, dict=True):
         return sum(self.samples[uid][1] for uid in self.ready)
 
     @property
+    def unmeasured(self) -> list[str]:
+        """The names of the Ready pods without a sample."""
+        return [pod.name for pod in self.pods if pod.uid in self.ready - self.samples.keys()]
+
+    @property
+    def uncounted(self) -> bool:
+        """Whether the pods' requests are counted, and nobody can read them now."""
+        return self.counted and all(pod.requests is None for pod in self.pods)
+
+    @property
     def demand(self) -> float | None:
         """The CPU in use divided by a pod's CPU at the target: 2.6 needs three pods."""
         return self.used / self.per_pod if self.used is not None and self.per_pod else None
@@ -117,8 +142,8 @@ class Observation(Struct, frozen=True, dict=True):
     @property
     def even(self) -> bool:
         """Whether there are as many Ready pods as asked for, and no others that start."""
-        there = [pod for pod in self.pods if pod.phase != "Terminating"]
-        return self.desired == len(self.ready) == len(there)
+        there = [pod for pod in self.own if pod.phase != "Terminating"]
+        return self.desired == len(self.own_ready) == len(there)
 
     def sampled_since(self, begin: float) -> frozenset[str]:
         """Return the uids of the Ready pods whose newest sample's window began at `begin` or later."""
@@ -127,11 +152,11 @@ class Observation(Struct, frozen=True, dict=True):
 
     def content_at(self, demand: float) -> bool:
         """Return whether the autoscaler would keep the number of pods at this demand; not because of max."""
-        pods = len(self.ready)
-        if not pods:
+        own = len(self.own_ready)
+        if not own:
             return False
-        ratio = demand / pods
-        return self.tolerance.holds(ratio) or math.ceil(demand) == pods or (ratio < 1 and pods == self.low)
+        ratio = demand / len(self.ready)
+        return self.tolerance.holds(ratio) or math.ceil(demand) == own or (ratio < 1 and own == self.low)
 
     def held_by(self, count: int) -> str | None:
         """Return another metric than CPU by which there may be `count` pods: it asks for so many, or has no figure."""
@@ -140,7 +165,7 @@ class Observation(Struct, frozen=True, dict=True):
     def stays_at(self, demand: float) -> bool:
         """Return whether the number of pods stays at this demand, also because another metric keeps pods that CPU does
         not need."""
-        return self.content_at(demand) or (demand < len(self.ready) and self.held_by(self.desired) is not None)
+        return self.content_at(demand) or (demand < len(self.own_ready) and self.held_by(self.desired) is not None)
 
     def must_act(self, demand: float) -> bool:
         """Return whether this demand is over any tolerance that the controller may use."""
@@ -170,14 +195,16 @@ def observe(look: Look, samples: Samples, deployment: str, at: float) -> Observa
     inactive = _inactive(scaler["conditions"])
     watched = (state["sources"].get("traffic") or {}).get("state") == "live"
     members = [pod for pod in state["pods"] if pod["app"] == deployment and pod["phase"] not in ENDED_PHASES]
-    pods = tuple(_pod(pod, watched, look.resources.get(pod["uid"])) for pod in members)
+    pods = tuple(_pod(pod, watched, look.resources.get(pod["uid"]), pod["uid"] in look.strangers) for pod in members)
+    desired = scaler["desired"] or workload.get("desired") or 0  # a new object has 0 at first
+    held, owed = _held(scaler["conditions"]), arithmetic.get("owed")
     return Observation(
         at=at,
         low=scaler["min"],
         high=scaler["max"],
         target=target,
         current=scaler["current"],
-        desired=scaler["desired"] or workload.get("desired") or 0,  # a new object has 0 at first
+        desired=desired,
         pods=pods,
         samples={pod.uid: samples[pod.uid] for pod in pods if pod.uid in samples},
         figure=scaler["cpu_percent"] if unit == "%" else scaler.get("cpu_millicores"),
@@ -192,7 +219,8 @@ def observe(look: Look, samples: Samples, deployment: str, at: float) -> Observa
         away=_away(state["sources"]),
         unreadable=(state["sources"].get("metrics") or {}).get("error"),
         spec=_spec(scaler, target, unit, arithmetic),
-        owed=arithmetic.get("owed"),
+        owed=None if owed is not None and held in (UP_HOLDS if owed > desired else DOWN_HOLDS) else owed,
+        held=held,
         others=_others(scaler.get("metrics") or ()),
         disabled=tuple(arithmetic.get("disabled") or ()),
         next_change=_next_change(arithmetic),
@@ -206,7 +234,7 @@ def observe(look: Look, samples: Samples, deployment: str, at: float) -> Observa
     )
 
 
-def _pod(pod: Json, watched: bool, measured: tuple[int | None, int | None] | None) -> ObservedPod:
+def _pod(pod: Json, watched: bool, measured: tuple[int | None, int | None] | None, stranger: bool) -> ObservedPod:
     """`watched`: whether the pods' request counts are current; `measured`: CPU of the one container that the autoscaler
     measures (see `Look`)."""
     request, limit = measured or (pod["cpu_request_millicores"], pod["cpu_limit_millicores"])
@@ -220,6 +248,7 @@ def _pod(pod: Json, watched: bool, measured: tuple[int | None, int | None] | Non
         limit=limit,
         requests=pod["requests_per_second"] if watched else None,
         errors=pod["errors_per_second"] if watched else None,
+        stranger=stranger,
     )
 
 
@@ -238,6 +267,14 @@ def _inactive(conditions: list[Json]) -> str | None:
     if "ScalingActive" not in by_type:
         return "it has not synced yet (it has no condition ScalingActive)"
     return None if by_type["ScalingActive"]["status"] == "True" else _condition_text(by_type["ScalingActive"])
+
+
+def _held(conditions: list[Json]) -> str | None:
+    """Return the window, the policy or the bound that holds the number of pods, by the controller's own conditions. It
+    knows them better than anybody: how it was started, what it has done before, and when it was restarted."""
+    reasons = {each["type"]: each["reason"] for each in conditions if each["status"] == "True"}
+    named = reasons.get("AbleToScale"), reasons.get("ScalingLimited")
+    return next((reason for reason in named if reason in UP_HOLDS | DOWN_HOLDS), None)
 
 
 def _condition_text(condition: Json) -> str:

@@ -70,10 +70,10 @@ class Settling:
 
 
 def _uneven(seen: Observation) -> str:
-    going = sum(pod.phase == "Terminating" for pod in seen.pods)
+    going = sum(pod.phase == "Terminating" for pod in seen.own)
     more = f", {going} terminating" if going else ""
     failed = f": {plain(seen.failure, 120)}" if seen.failure else ""
-    return f"Waiting for pods: {len(seen.ready)} of {seen.desired} Ready{more}{failed}"
+    return f"Waiting for pods: {len(seen.own_ready)} of {seen.desired} Ready{more}{failed}"
 
 
 def _coming(seen: Observation) -> str:

@@ -407,7 +407,9 @@ class AutoscalerSimulation:
         now = self._clock.time
         ready = pod.ready(now)
         since = pod.ready_at if pod.ready_at is not None and now >= pod.ready_at else pod.created
-        meta = {"name": pod.name, "uid": f"uid-{pod.name}", "labels": {"app.kubernetes.io/name": "flask"}}
+        labels = {"app.kubernetes.io/name": "flask", "pod-template-hash": f"h{pod.template}"}
+        owner = {"kind": "ReplicaSet", "name": f"flask-h{pod.template}", "uid": "uid-rs", "controller": True}
+        meta: Json = {"name": pod.name, "uid": f"uid-{pod.name}", "labels": labels, "ownerReferences": [owner]}
         meta["creationTimestamp"] = self._timestamp(pod.created)
         if pod.deleted is not None and not pod.evicted:
             meta["deletionTimestamp"] = self._timestamp(pod.deleted + 30)

@@ -8,6 +8,7 @@ from dashboard.runs.demos.autoscale.interruption import (
     BLIND_SECONDS,
     INACTIVE_SECONDS,
     JUMP_SECONDS,
+    STALE_SECONDS,
     Watchdog,
     clock_jump,
     late_samples,
@@ -28,6 +29,7 @@ SPEC = (("scaleTargetRef", "Deployment flask"), ("minReplicas", 2), ("maxReplica
         ({"disabled": ("scaleDown",)}, "scaleDown"),
         ({"target": 400}, "400 %"),
         ({"up_window": 1201.0}, "stabilizationWindowSeconds"),
+        ({"asked": 0}, "scale it to 1"),
     ],
 )
 def test_misconfiguration_is_named(fields: dict[str, Any], cause: str) -> None:
@@ -58,10 +60,18 @@ def test_rollout_ends_the_run() -> None:
 
 def test_inactive_autoscaler_ends_the_run_after_a_while() -> None:
     inactive: dict[str, Any] = {"active": False, "inactive": "FailedGetResourceMetric"}
-    early, late = interruptions(observation(1, **inactive), observation(2 + INACTIVE_SECONDS, **inactive))
+    limit = INACTIVE_SECONDS + 2 * 15
+    early, late = interruptions(observation(1, **inactive), observation(2 + limit, **inactive))
     assert early is None and late and "FailedGetResourceMetric" in late
     observations = [observation(at, **({} if at == 30 else inactive)) for at in (1, 30, 40, 80)]
     assert interruptions(*observations) == [None] * 4
+
+
+def test_autoscaler_that_is_inactive_again_and_again_ends_the_run() -> None:
+    inactive: dict[str, Any] = {"active": False, "inactive": "FailedGetResourceMetric"}
+    observations = [observation(at, **(inactive if at % 60 < 40 else {})) for at in range(1, 240)]
+    reasons = [reason for reason in interruptions(*observations) if reason]
+    assert reasons and "again and again" in reasons[0]
 
 
 @pytest.mark.parametrize("fields", [{"away": "metrics"}, {"samples": {}}, {"samples": START.samples}])
@@ -93,7 +103,16 @@ def test_clock_that_jumps_either_way_ends_the_run() -> None:
 
 
 def test_controller_that_does_not_follow_the_samples_ends_the_run() -> None:
-    early, late = interruptions(observation(1, used=133.0), observation(92, used=133.0))
-    assert early is None and late and "sync" in late
-    assert interruptions(observation(1, used=133.0), observation(92, used=133.0, figure=133)) == [None, None]
-    assert interruptions(observation(1, used=72.0), observation(92, used=72.0)) == [None, None], "within the tolerance"
+    late = 2 + STALE_SECONDS + 2 * 15
+    for used, figure in ((133.0, 5), (5.0, 133)):
+        before, at_first, reason = interruptions(*(observation(at, used=used, figure=figure) for at in (0, 1, late)))
+        assert before is None and at_first is None and reason and "sync" in reason
+    fresh = [observation(at, used=133.0, figure=130 + at) for at in (0, 1, 2)]
+    assert interruptions(*fresh, observation(late, used=133.0, figure=133)) == [None] * 4
+    near = [observation(at, used=72.0, figure=60) for at in (0, 1, late)]
+    assert interruptions(*near) == [None] * 3, "it may measure other pods"
+
+
+def test_deployment_that_is_scaled_to_zero_ends_the_run() -> None:
+    (reason,) = interruptions(observation(1, asked=0))
+    assert reason and "scaled to 0" in reason

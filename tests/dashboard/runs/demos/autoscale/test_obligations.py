@@ -176,3 +176,30 @@ def test_json_of_an_obligation_has_rfc_3339_timestamps() -> None:
     assert (json["since"], json["by"], json["met"]) == (
         "2027-01-15T08:00:00.000Z", "2027-01-15T08:03:00.000Z", "2027-01-15T08:00:09.000Z",
     )  # fmt: skip
+
+
+def test_pod_that_something_else_has_made_is_no_surplus_and_not_a_new_pod() -> None:
+    pods = (pod(0), pod(1), pod(9, stranger=True))
+    assert unmet(obligations_after(observation(1, pods=pods, desired=2, asked=2)), REMOVE_SECONDS + 2) is None
+    late = obligations_after(observation(1, pods=pods, desired=3, asked=3))
+    assert unmet(late, READY_SECONDS + 2) == "ready"
+
+
+def test_new_pod_that_was_ready_once_has_met_its_obligation() -> None:
+    lost = pod_not_ready(40)
+    obligations = obligations_after(pod_not_ready(1), observation(20, count=3), lost)
+    assert unmet(obligations, READY_SECONDS + 100) is None
+    assert [one.what for one in obligations.met] == ["ready"]
+
+
+def test_pod_of_a_service_without_counters_is_missed_by_the_endpoints() -> None:
+    pods = tuple(pod(number, requests=None) for number in range(3))
+    seen = observation(1, pods=pods, desired=3, asked=3, endpoints=2, counted=False)
+    assert unmet(obligations_after(seen), SERVE_SECONDS + 2) == "serve"
+
+
+@pytest.mark.parametrize(("desired", "owed", "words"), [(7, 5, "over its max of 5"), (1, 2, "under its min of 2")])
+def test_owed_bound_is_named(desired: int, owed: int, words: str) -> None:
+    obligations = obligations_after(observation(1, desired=desired, owed=owed))
+    late = obligations.late(T0 + 1_000)
+    assert late and words in late.text

@@ -137,3 +137,13 @@ def test_rate_is_not_raised_while_too_many_requests_are_in_flight() -> None:
         assert rates.next(observation(at, used=30), 301) is None
     assert rates.exhausted and rates.overloaded
     assert load_rates().next(observation(15, used=30), 299) is not None
+
+
+@pytest.mark.parametrize("fixed", [True, False])
+def test_load_that_needs_more_than_max_ends_after_two_windows(fixed: bool) -> None:
+    rates = load_rates(1.0, fixed=fixed)
+    at_max = [observation(at, count=5, used=95.0) for at in (40, 55, 70)]
+    for each in at_max:
+        assert rates.beyond is None
+        rates.next(each, 0)
+    assert rates.beyond and "5 pods" in rates.beyond

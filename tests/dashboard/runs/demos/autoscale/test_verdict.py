@@ -120,3 +120,11 @@ def test_run_that_ended_before_its_load_has_a_line() -> None:
     assert verdict.line.startswith("autoscale INCONCLUSIVE min=- peak=- rate=- offered=0 ")
     assert verdict.line.endswith(" t8=-")
     assert verdict_of(AutoscaleFindings()).verdict == "inconclusive"
+
+
+@pytest.mark.parametrize("name", ["disturbed", "contradiction"])
+def test_errors_that_somebodys_change_caused_are_inconclusive_with_that(name: str) -> None:
+    failing = replace(FOUND, errors=500, stopped="Over half of the requests failed.", **{name: "It was rolled out."})
+    verdict = verdict_of(failing)
+    assert verdict.verdict == "inconclusive"
+    assert (verdict.reason or "").startswith("It was rolled out." if name == "disturbed" else "Over half")

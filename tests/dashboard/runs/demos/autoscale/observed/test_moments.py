@@ -164,3 +164,53 @@ def test_assumed_resolution_is_at_least_the_time_since_the_only_sample() -> None
         resolution.see({"u0": (T0, 5.0, 60.0)}, T0 + at)
         assumed.append(resolution.assumed)
     assert assumed == [15.0, 15.0, 40.0, 60.0]
+
+
+def test_it_is_not_steady_until_each_new_pod_has_served() -> None:
+    moments = moments_of_a_scale_up()
+    idle = (*(pod(number) for number in range(3)), pod(3, requests=0.0))
+    for second in range(41, 141):
+        moments.see(observation(second, desired=4, figure=60, used=60.0, pods=idle))
+    assert not moments.came("t5")
+    for second in range(141, 203):
+        moments.see(observation(second, count=4, figure=60, used=60.0))
+    assert moments.came("t5") and moments.contradiction is None
+
+
+def test_what_nobody_saw_is_not_steady() -> None:
+    moments = moments_of_a_scale_up()
+    for second in range(41, 121):
+        moments.see(scaled_up(second, away="pods" if second == 80 else None))
+    assert not moments.came("t5")
+    moments.stop(T0 + 121)
+    moments.see(observation(150, away="pods"))
+    assert not moments.came("t8")
+    moments.see(observation(151))
+    assert moments.came("t8")
+
+
+def test_rise_without_a_figure_is_not_by_cpu() -> None:
+    moments = Moments(START)
+    moments.see(observation(10, desired=5, figure=None))
+    assert moments.contradiction and "bound" in moments.contradiction
+
+
+def test_replicas_that_something_else_sets_back_are_a_contradiction() -> None:
+    def moments(*later: Observation) -> str | None:
+        found = moments_of_a_scale_up()
+        for each in later:
+            found.see(each)
+        return found.contradiction
+
+    back = [scaled_up(at, asked=2) for at in (41, 42, 47)]
+    contradiction = moments(*back)
+    assert contradiction and "from 3 to 2" in contradiction
+    assert moments(*back[:2], scaled_up(43)) is None, "not for long"
+    rising = [scaled_up(41, asked=4), scaled_up(42, asked=4), observation(43, count=4, figure=90, used=60.0)]
+    assert moments(*rising, observation(60, count=4, figure=60)) is None, "its status says so later"
+
+
+def test_first_missing_moment_is_named() -> None:
+    moments = Moments(START)
+    assert moments.first_missing("t4") == "t1"
+    assert moments_of_a_scale_up().first_missing("t5") == "t5"

@@ -137,3 +137,41 @@ def test_autoscaler_must_act_only_beyond_the_tolerance() -> None:
 def test_observation_is_even_if_no_pod_is_starting() -> None:
     assert observation().even and observation(pods=(pod(0), pod(1), pod(2, phase="Terminating"))).even
     assert not observation(pods=(pod(0), pod(1), pod(2, **STARTING))).even
+
+
+@pytest.mark.parametrize(
+    ("reason", "owed", "expected"),
+    [
+        ("ScaleDownStabilized", 1, None),
+        ("ScaleDownStabilized", 4, 4),
+        ("ScaleUpStabilized", 4, None),
+        ("ScaleUpStabilized", 1, 1),
+        ("ReadyForNewScale", 4, 4),
+    ],
+)
+def test_nothing_is_owed_while_the_controller_says_that_a_window_holds_it(
+    reason: str, owed: int, expected: int | None
+) -> None:
+    able = {"type": "AbleToScale", "status": "True", "reason": reason, "message": ""}
+    active = {"type": "ScalingActive", "status": "True", "reason": "ValidMetricFound", "message": ""}
+    found = observed(state(conditions=[able, active], evaluation={"owed": owed}))
+    assert found.owed == expected
+
+
+@pytest.mark.parametrize(("reason", "owed"), [("ScaleUpLimit", 4), ("ScaleDownLimit", 1)])
+@pytest.mark.parametrize("status", ["True", "False"])
+def test_nothing_is_owed_while_the_controller_says_that_a_policy_holds_it(reason: str, owed: int, status: str) -> None:
+    limited = {"type": "ScalingLimited", "status": status, "reason": reason, "message": ""}
+    found = observed(state(conditions=[limited], evaluation={"owed": owed}))
+    assert (found.owed, found.held) == ((None, reason) if status == "True" else (owed, None))
+
+
+def test_pod_of_the_label_that_something_else_has_made_is_measured_and_not_counted() -> None:
+    found = observe(Look(state(pods=3), {}, 60.0, strangers=frozenset({"u2"})), {}, "flask", T0)
+    assert found and (len(found.ready), len(found.own_ready), found.even) == (3, 2, True)
+
+
+def test_pods_without_samples_are_named_and_so_are_counters_that_nobody_can_read() -> None:
+    assert observed(state()).unmeasured == ["flask-1"]
+    assert not observed(state()).uncounted
+    assert observed(state(sources={"traffic": {"state": "stale"}})).uncounted
