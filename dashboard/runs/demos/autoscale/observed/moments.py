@@ -124,18 +124,18 @@ class Moments:
         self._find_steady(seen)
 
     def _find_steady(self, seen: Observation) -> None:
-        """Steady: as many pods as asked for during STEADY_SECONDS, of which each new one has served, at a mean CPU for
-        which they are enough. A single sample may be off on a busy machine, and the autoscaler does not act on each low
-        one either."""
-        idle = seen.own_ready - self._start.ready - self._served
-        if seen.away or idle or not (seen.even and seen.desired > self._start.desired and self.came("t4")):
+        """Steady: as many pods as asked for during STEADY_SECONDS, of which each new one has served by then, at a mean
+        CPU for which they are enough. A single sample may be off on a busy machine, and the autoscaler does not act on
+        each low one either."""
+        if seen.away or not (seen.even and seen.desired > self._start.desired and self.came("t4")):
             self._even.clear()
             return
         self._even.append((seen.at, seen.demand))
         while len(self._even) > 2 and seen.at - self._even[1][0] >= STEADY_SECONDS:
             self._even.popleft()
         demands = [demand for _, demand in self._even if demand is not None]  # a new pod has no sample at first
-        if self.steady() >= STEADY_SECONDS and demands and seen.stays_at(mean(demands)):
+        idle = seen.own_ready - self._start.ready - self._served
+        if self.steady() >= STEADY_SECONDS and not idle and demands and seen.stays_at(mean(demands)):
             self._find("t5", seen.at)
 
     def _find_over(self, seen: Observation) -> None:
