@@ -149,6 +149,12 @@ class LoadRates:
         if self._below < 2:
             return
         self.overloaded = behind
+        if self.cost is None and not behind:
+            self.exhausted = (
+                f"At {self.rate:g} requests a second CPU did not follow the load: {seen.cpu}. Does what is requested use"
+                " CPU, and are the pods' samples new ones?"
+            )
+            return
         if behind:
             why, advice = "more than the service answers in time", "Give the machine less to do, or lower the target"
         elif self._fixed:

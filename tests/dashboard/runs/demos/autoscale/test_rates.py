@@ -147,3 +147,10 @@ def test_load_that_needs_more_than_max_ends_after_two_windows(fixed: bool) -> No
         assert rates.beyond is None
         rates.next(each, 0)
     assert rates.beyond and "5 pods" in rates.beyond
+
+
+def test_cpu_that_does_not_follow_the_load_is_named() -> None:
+    rates = load_rates(HIGHEST)
+    for at in (15, 30, 45):
+        rates.next(observation(at, used=5.0), 0)
+    assert rates.exhausted and "did not follow the load" in rates.exhausted
