@@ -151,8 +151,8 @@ class LoadRates:
         self.overloaded = behind
         if self.cost is None and not behind:
             self.exhausted = (
-                f"At {self.rate:g} requests a second CPU did not follow the load: {seen.cpu}. Does what is requested use"
-                " CPU, and are the pods' samples new ones?"
+                f"At {self.rate:g} requests a second CPU did not follow the load: {seen.cpu}. Does what is requested"
+                " use CPU, and are the pods' samples new ones?"
             )
             return
         if behind:

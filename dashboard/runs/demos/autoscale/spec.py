@@ -10,9 +10,9 @@ CONCLUSION = Conclusion(
     "Load over the CPU target made the autoscaler ask for more pods. They became Ready, took their share of the"
     " requests, and all was steady. After the load the pods were removed again, down to as many as before. At most one"
     " request in a thousand failed.",
-    "That these pods hold any other load, or that the autoscaler takes as much time as its windows and policies say: only"
-    " that it takes no more. The requests are reads of one kind, at a rate that needs more than the"
-    " minimum and no more than the maximum of pods.",
+    "That these pods hold any other load, or that the autoscaler takes as much time as its windows and policies say:"
+    " only that it takes no more. The requests are reads of one kind, at a rate that needs more than the minimum and no"
+    " more than the maximum of pods.",
 )
 
 
