@@ -43,9 +43,7 @@ class Recommendations:
         self._proposals: deque[tuple[float, int | None]] = deque(maxlen=MOST_PROPOSALS)
 
     def memory(self) -> RecommendationMemory:
-        return RecommendationMemory(
-            self.began, self._synced, [*self.recommended], [*self.changes], [*self._proposals]
-        )
+        return RecommendationMemory(self.began, self._synced, [*self.recommended], [*self.changes], [*self._proposals])
 
     @classmethod
     def restored(cls, memory: RecommendationMemory) -> Self:
@@ -59,6 +57,7 @@ class Recommendations:
         """Add the syncs up to `at` that changed no status, and drop entries that no longer matter."""
         oldest = at - behavior.memory - SYNC_SECONDS
         self._synced += max(0.0, (oldest - self._synced) // SYNC_SECONDS * SYNC_SECONDS)
+        self._synced = max(self._synced, oldest - SYNC_SECONDS)  # a huge difference is rounded
         while self._synced + SYNC_SECONDS <= at - LATE_SECONDS:
             self._synced += SYNC_SECONDS
             self._note(self._synced, self._proposed(self._synced))
