@@ -39,7 +39,7 @@ from dashboard.runs.verdict import Verdict
 SAME, DIFFERS, UNREADABLE = "same", "differs", "unreadable"
 STATUSES = {SAME: 0, DIFFERS: 1, UNREADABLE: 2}
 NAMED = 10  # differences at most, in a file's line
-LENGTH = 300  # characters of each; more of them, and of their number, has the JSON
+LENGTH = 300  # characters of each; the JSON has all of them
 LINE_LENGTH = 1_000
 
 Json = dict[str, Any]
@@ -65,7 +65,8 @@ class CheckResult(Struct, frozen=True):
             return f"{self.file}: the same verdict: {text.plain(self.line or '', LINE_LENGTH)} {sha256}"
         more = len(self.differences) - NAMED
         named = [text.plain(each, LENGTH) for each in self.differences[:NAMED]]
-        return f"{self.file}: {'; '.join([*named, *([f'and {more} more differences'] if more > 0 else [])])} {sha256}"
+        named += [f"and {more} more differences"] if more > 0 else []
+        return f"{self.file}: {'; '.join(named)} {sha256}"
 
 
 Within = Callable[[int], AbstractContextManager[object]]
@@ -144,7 +145,7 @@ def _check_options(demo: Demo, header: Header) -> None:
     except InvalidOption as error:
         raise Unreadable(f"Its options are not those of the demo: {error}") from error
     if known != header.options:
-        raise Unreadable("Its options are not complete.")
+        raise Unreadable("Its options lack some of the demo's.")
 
 
 def _contradictions(end: End, found: Verdict, demo: Demo) -> Iterator[str]:

@@ -179,7 +179,7 @@ CLAIMS: dict[str, tuple[Callable[[Claims], Claims], str]] = {
     "one more": (lambda claims: [*claims, {"name": "power"}], 'the claims are ["lost",'),
     "one less": (lambda claims: claims[1:], "the claim lost is None, by the records pass"),
     "one twice": (lambda claims: [claims[0], *claims], 'the claims are ["lost", "lost",'),
-    "another order": (lambda claims: claims[::-1],  "the claims are ["),
+    "another order": (lambda claims: claims[::-1], "the claims are ["),
     "other words": (
         lambda claims: [claims[0] | {"claim": "It survives"}, *claims[1:]],
         'the claim lost is {"claim": "It',

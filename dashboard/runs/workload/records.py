@@ -92,13 +92,13 @@ class WorkloadReader:
     """Collects the records of a workload, and returns what they are of."""
 
     def __init__(self) -> None:
-        self.differences: list[str] = []
+        self.differences: list[str] = []  # where parts of a read-back contradict each other
         self._operations: list[Operated] = []
         self._seen = 0  # documents that reads saw
         self._backs: dict[Source, Back] = {}
 
     def add(self, record: WorkloadRecord) -> None:
-        """Raise `Unreadable` if there are more than a ledger holds."""
+        """Raise `Unreadable` if there are more than a run has."""
         if isinstance(record, Back):
             self._add_part(record)
             return
