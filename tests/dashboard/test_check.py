@@ -1,6 +1,7 @@
 """The check of evidence files: the same verdict from the records, and what differs after each kind of change."""
 
 import gzip
+import hashlib
 import json
 import os
 import subprocess
@@ -16,12 +17,14 @@ from dashboard.runs.evidence.records import VERSION
 from tests.dashboard.runs.evidence.recorded import (
     Json,
     altered,
+    changed,
     failing,
     forged,
     healthy,
     lines_of,
     losing,
     numbers,
+    of_type,
     packed,
     persistent,
     without,
@@ -164,6 +167,110 @@ def test_altered_verdict_of_a_claim_is_named(check: Check) -> None:
     after = json.dumps(lost | {"verdict": "pass"}, ensure_ascii=False, separators=(",", ":"))
     status, result = check(forged(altered(losing(), end, before, after)))
     assert status == 1 and "the claim lost is pass, by the records fail" in result["differences"]
+
+
+def end_of(lines: list[Json]) -> Json:
+    found: Json = lines[-1]["record"]
+    return found
+
+
+Claims = list[Json]
+CLAIMS: dict[str, tuple[Callable[[Claims], Claims], str]] = {
+    "one more": (lambda claims: [*claims, {"name": "power"}], 'the claims are ["lost",'),
+    "one less": (lambda claims: claims[1:], "the claim lost is None, by the records pass"),
+    "one twice": (lambda claims: [claims[0], *claims], 'the claims are ["lost", "lost",'),
+    "another order": (lambda claims: claims[::-1], "the claims are ["),
+    "other words": (
+        lambda claims: [claims[0] | {"claim": "It survives"}, *claims[1:]],
+        'the claim lost is {"claim": "It',
+    ),
+    "a name that is no text": (lambda claims: [*claims, {"name": []}], "the claims are ["),
+}
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_claims_that_do_not_follow_from_the_records_are_named(check: Check, name: str) -> None:
+    change, words = CLAIMS[name]
+    status, result = check(
+        changed(persistent(), lambda lines: end_of(lines).update(checks=change(end_of(lines)["checks"])))
+    )
+    assert status == 1 and any(words in each for each in result["differences"])
+
+
+FIGURES: dict[str, tuple[Json, str]] = {
+    "false for 0": ({"lost": False}, "lost is false, by the records 0"),
+    "true for 1": ({"kills": True}, "kills is true, by the records 1"),
+    "one more": ({"bonus": None}, "there is a figure bonus, which does not follow from the records"),
+}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_figure_of_another_type_is_named(check: Check, name: str) -> None:
+    figures, words = FIGURES[name]
+    status, result = check(changed(persistent(), lambda lines: end_of(lines)["evidence"].update(figures)))
+    assert status == 1 and words in result["differences"]
+
+
+def test_missing_figure_is_named_even_if_it_is_null(check: Check) -> None:
+    name = next(name for name, each in lines_of(failing())[-1]["record"]["evidence"].items() if each is None)
+    status, result = check(changed(failing(), lambda lines: end_of(lines)["evidence"].pop(name)))
+    assert status == 1 and f"the figure {name} is missing" in result["differences"]
+
+
+def test_options_that_the_demo_does_not_have_are_refused(check: Check) -> None:
+    status, result = check(changed(persistent(), lambda lines: lines[0]["record"]["options"].update(x=1)))
+    assert status == 2 and result["reason"].startswith("Its options are not those of the demo: ")
+
+
+def test_strangers_file_does_not_end_the_check_of_the_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad, same = tmp_path / "bad.gz", tmp_path / "same.gz"
+    bad.write_bytes(
+        changed(healthy(), lambda lines: of_type(lines, "Remembered")[0].update(autoscaler={"evaluation": "x"}))
+    )
+    same.write_bytes(persistent())
+    assert main([str(bad), str(same)]) == 2
+    first, second = capsys.readouterr().out.splitlines()
+    assert "can't be recomputed: " in first and "Error" in first and "the same verdict" in second
+
+
+def test_line_of_a_file_is_short_whatever_it_has(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "long.gz"
+    path.write_bytes(changed(persistent(), lambda lines: end_of(lines).update(line="x" * 100_000 + "\ny")))
+    assert main([str(path)]) == 1
+    (line,) = capsys.readouterr().out.splitlines()
+    assert len(line) < 1_000
+
+
+def test_line_has_the_files_sha256_which_may_be_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "same.gz"
+    path.write_bytes(persistent())
+    sha256 = hashlib.sha256(persistent()).hexdigest()
+    assert main([str(path), "--sha256", sha256.upper()]) == 0
+    assert capsys.readouterr().out.endswith(f" (SHA-256 {sha256})\n")
+    assert main([str(path), "--sha256", "0" * 64]) == 1
+    assert f"its SHA-256 is {sha256}, not {'0' * 64}" in capsys.readouterr().out
+
+
+def test_file_that_sends_nothing_is_given_up(tmp_path: Path) -> None:
+    fifo, same = tmp_path / "fifo", tmp_path / "same.gz"
+    os.mkfifo(fifo)
+    same.write_bytes(persistent())
+    command = [sys.executable, "-m", "dashboard.check", "--seconds", "5", str(fifo), str(same)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    first, second = done.stdout.splitlines()
+    assert (done.returncode, first) == (2, f"{fifo}: It can't be recomputed within 5 s.")
+    assert "the same verdict" in second
+
+
+def test_file_that_takes_too_much_memory_is_given_up(monkeypatch: pytest.MonkeyPatch, check: Check) -> None:
+    def exhaust(name: str, digest: object) -> bytes:
+        raise MemoryError
+
+    monkeypatch.setattr("dashboard.check._chunks", exhaust)
+    status, result = check(persistent())
+    assert (status, result["reason"]) == (2, "It takes more memory than there is.")
 
 
 UNREADABLE: dict[str, Callable[[bytes], bytes]] = {

@@ -57,6 +57,7 @@ class Recommendations:
         """Add the syncs up to `at` that changed no status, and drop entries that no longer matter."""
         oldest = at - behavior.memory - SYNC_SECONDS
         self._synced += max(0.0, (oldest - self._synced) // SYNC_SECONDS * SYNC_SECONDS)
+        self._synced = max(self._synced, oldest - SYNC_SECONDS)  # a huge difference is rounded
         while self._synced + SYNC_SECONDS <= at - LATE_SECONDS:
             self._synced += SYNC_SECONDS
             self._note(self._synced, self._proposed(self._synced))

@@ -9,7 +9,7 @@ import hashlib
 import re
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -26,6 +26,7 @@ CHUNK_BYTES = 64 << 10
 GZIP = 31  # zlib's window bits for a gzip header, which has no timestamp then
 MOST_DIFFERENCES = 1_000  # that are noted
 CHECK = 8  # hexadecimal digits
+ROUNDED_SECONDS = 0.001  # of a line's time, at most
 
 _TAIL = re.compile(rb',"check":"([0-9a-f]{8})"\}\Z')
 
@@ -78,9 +79,13 @@ class EvidenceReader:
     """Reads a file's records, and notes which of them are missing or altered. `differences` are sentences, complete
     once all records have been read."""
 
-    def __init__(self, chunks: Iterable[bytes], line: type[Any]) -> None:
-        """`line` is the type of the lines, with the fields n, t, record and check."""
+    def __init__(
+        self, chunks: Iterable[bytes], line: type[Any], time_of: Callable[[Any], float | None] = lambda record: None
+    ) -> None:
+        """`line` is the type of the lines, with the fields n, t, record and check. `time_of` returns the time of a
+        record that its line's t is, by the header's monotonic clock; None for other records."""
         self.differences: list[str] = []
+        self._time_of = time_of
         self._lines = lines(chunks)
         self._decoder = msgspec.json.Decoder(line)
         self._digest = hashlib.sha256()
@@ -100,6 +105,7 @@ class EvidenceReader:
             if isinstance(line.record, Header):
                 raise Unreadable(f"Line {line.n} is a second header.")
             self._count(line, text)
+            self._compare_time(line)
             yield line.record
             del line  # before the next is decoded: one may need thirty times its size of memory
         if self.end is None:
@@ -144,6 +150,12 @@ class EvidenceReader:
     def _count(self, line: Any, text: bytes) -> None:
         self._counts[_type(line.record)] += 1
         self._digest.update(text + b"\n")
+
+    def _compare_time(self, line: Any) -> None:
+        at = self._time_of(line.record)
+        if at is not None and not abs(at - self.header.clock - line.t) <= ROUNDED_SECONDS:
+            own = f"{at - self.header.clock:.3f}"
+            self._differ(f"record {line.n} ({_type(line.record)}) has t={line.t:.3f}, by its own time {own}")
 
     def _finish(self, end: End, text: bytes) -> None:
         self.end = end

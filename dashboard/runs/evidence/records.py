@@ -5,20 +5,23 @@ A record's `type` is its class' name, or the former one (`tag`) if the class was
 UTC, by the dashboard's clock.
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
+
+from dashboard.core.timestamps import RFC3339
 
 FORMAT = "run-evidence"
 VERSION = 2  # another number is given when the same records would have another verdict or other figures
 
 Json = dict[str, Any]
+Timestamp = Annotated[str, Meta(pattern=RFC3339)]
 
 
-class Record(Struct, frozen=True, kw_only=True, tag=True, tag_field="type"):
+class Record(Struct, frozen=True, kw_only=True, tag=True, tag_field="type", forbid_unknown_fields=True):
     """The base of the records of runs. `at` is when it happened."""
 
-    at: str
+    at: Timestamp
 
 
 class Header(Record, frozen=True, kw_only=True):

@@ -1,6 +1,7 @@
 """Plays the journal in an evidence file into a builder, which then has what the dashboard had: state and charts."""
 
 from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
 import msgspec
@@ -95,6 +96,15 @@ def _size(part: object) -> int:
 def _bound(sizes: dict[str, int], what: str) -> None:
     if sum(sizes.values()) > MOST_BYTES:
         raise Unreadable(f"Its {what} are longer than {MOST_BYTES >> 20} MiB at once.")
+
+
+def played(records: Iterable[Any]) -> Iterator[Any]:
+    """Yield the records, and play the journal among them. Raise `Unreadable` if it can't be played."""
+    replay = Replay()
+    for record in records:
+        replay.apply(record)
+        yield record
+        del record  # before the next is decoded, like the reader's line
 
 
 def replayed(reader: EvidenceReader) -> Replay:

@@ -18,12 +18,13 @@ from dashboard.runs.workload.operation import Kind, Operation, Outcome, ReadBack
 
 DIGITS = 12  # of a SHA-256
 PART = 1_000  # documents of a read-back in a record
+MOST_SEEN = 2_000_000  # documents that all reads saw, each counted every time: as many ids as a file has room for
 
 Source = Literal["database", "service"]
 Seen = int | str  # a version, or the beginning of a SHA-256
 
 
-class Operated(Struct, frozen=True, omit_defaults=True, tag=True, tag_field="type"):
+class Operated(Struct, frozen=True, omit_defaults=True, tag=True, tag_field="type", forbid_unknown_fields=True):
     """An operation, as the run's ledger had it. The line's `t` is when it began."""
 
     by: int
@@ -37,7 +38,7 @@ class Operated(Struct, frozen=True, omit_defaults=True, tag=True, tag_field="typ
     seen: dict[str, Seen] | None = None
 
 
-class Back(Struct, frozen=True, tag=True, tag_field="type"):
+class Back(Struct, frozen=True, tag=True, tag_field="type", forbid_unknown_fields=True):
     """A part of what was read back. Parts with the same `began` are one read-back."""
 
     source: Source
@@ -91,17 +92,32 @@ class WorkloadReader:
     """Collects the records of a workload, and returns what they are of."""
 
     def __init__(self) -> None:
+        self.differences: list[str] = []  # where parts of a read-back contradict each other
         self._operations: list[Operated] = []
-        self._backs: dict[tuple[str, float], Back] = {}
+        self._seen = 0  # documents that reads saw
+        self._backs: dict[Source, Back] = {}
 
     def add(self, record: WorkloadRecord) -> None:
-        """Raise `Unreadable` if there are more than a ledger holds."""
+        """Raise `Unreadable` if there are more than a run has."""
         if isinstance(record, Back):
-            self._backs.setdefault((record.source, record.began), record).documents.update(record.documents)
+            self._add_part(record)
             return
         self._operations.append(record)
+        self._seen += len(record.seen or ())
         if len(self._operations) > LARGEST:
             raise Unreadable(f"It has more than {LARGEST:,} operations.")
+        if self._seen > MOST_SEEN:
+            raise Unreadable(f"Its reads saw more than {MOST_SEEN:,} documents.")
+
+    def _add_part(self, part: Back) -> None:
+        whole = self._backs.setdefault(part.source, Back(part.source, part.began, part.ended, {}))
+        if part.began != whole.began:
+            raise Unreadable(f"It has two read-backs from the {part.source}.")
+        if part.ended != whole.ended or part.documents.keys() & whole.documents.keys():
+            self.differences.append(f"the parts of the read-back from the {part.source} contradict each other")
+        whole.documents.update(part.documents)
+        if len(whole.documents) > LARGEST:
+            raise Unreadable(f"It has more than {LARGEST:,} documents from the {part.source}.")
 
     def read(self) -> tuple[list[Operation], list[ReadBack]]:
         written = defaultdict[str, dict[int, str]](dict)

@@ -5,7 +5,8 @@ from typing import Any
 
 from msgspec.structs import asdict
 
-from dashboard.core.state.journal import Began
+from dashboard.core.state.journal import Began, Looked
+from dashboard.load.options import LoadTotals
 from dashboard.runs.demo import Recomputed
 from dashboard.runs.demos.autoscale.account import Account
 from dashboard.runs.demos.autoscale.observed.observation import Observation
@@ -21,6 +22,7 @@ from dashboard.runs.demos.autoscale.records import (
 from dashboard.runs.demos.autoscale.verdict import verdict_of
 from dashboard.runs.evidence.records import Header, Stopped
 from dashboard.runs.evidence.replay import Replay
+from dashboard.runs.evidence.totals import contradictions as contradictions_of_load
 
 MOST_DIFFERENCES = 20  # that are named
 
@@ -44,44 +46,77 @@ class Recomputation:
         self.differences: list[str] = []
         self._replay = Replay()
         self._seen: Observation | None = None  # at the last look
-        self._in_flight = 0
+        self._looked: str | None = None  # when, if what it saw was not recorded yet
+        self._totals = LoadTotals()
+        self._over: str | None = None  # why the run had to end at the last look
         self._rate: float | None = None  # to which the load should change now
 
     def apply(self, record: Any) -> None:
         match record:
             case Began():
                 self.account = Account(record.targets.get("deployment", ""), self._asked)
+            case Looked():
+                self._expect_observed()
             case Observed():
                 self._compare(record)
+                self._looked = None
             case Settled():
                 if self._seen:
                     self.account.settle(self._seen)
             case LoadBegan():
+                self._begin_load(record)
                 if self._seen:
                     self.account.begin_load(self._seen, record.rate)
             case LoadSeen():
-                self._in_flight = record.totals.in_flight
+                self._see_totals(record.totals)
             case RateChanged():
                 if self._rate != record.rate:
                     change = f"at {record.at} the rate was changed to {record.rate:g}"
                     self._differ(f"{change}, by the records it had to be {self._rate or 'kept'}")
                 self._rate = None
             case LoadEnded():
+                self._see_totals(record.totals)
+                if self.account.totals is not None:
+                    self._differ(f"at {record.at} the load ended once more")
                 self.account.end_load(record.at, record.totals)
             case Stopped():
                 self.stopped, self.aborted = record.reason, record.aborted
         if look := self._replay.apply(record):
             self._look(self.account.see(look, record.at))
+            self._looked = record.at if self._seen is not None else None
+
+    def _expect_observed(self) -> None:
+        if self._looked is not None:
+            self._differ(f"what the run saw at {self._looked} is missing")
+
+    def _begin_load(self, record: LoadBegan) -> None:
+        if self.account.start is None:
+            self._differ("the load began before the autoscaler had settled")
+        if record.fixed != (self._asked is not None) or (record.fixed and record.rate != self._asked):
+            asked = "none" if self._asked is None else f"{self._asked:g}"
+            self._differ(
+                f"the load began with {record.rate:g} requests a second, fixed={record.fixed}; asked for: {asked}"
+            )
+
+    def _see_totals(self, totals: LoadTotals) -> None:
+        for difference in contradictions_of_load(self._totals, totals):
+            self._differ(difference)
+        self._totals = totals
 
     def _look(self, seen: Observation | None) -> None:
         if self._rate is not None:
             self._differ(f"by the records the rate had to be changed to {self._rate:g}, which it was not")
+        if self._over is not None:
+            self._differ(f"the run went on, though by the records it had to end: {self._over}")
         self._seen, self._rate = seen, None
         if seen is not None:
-            self._rate = self.account.advance(seen, self._in_flight).rate
+            advance = self.account.advance(seen, self._totals.in_flight)
+            self._rate, self._over = advance.rate, advance.unmet or advance.interrupted
 
     def _compare(self, record: Observed) -> None:
         """Compare what the run saw with what it had to see by the journal."""
+        if self._looked != record.at:
+            self._differ(f"at {record.at} the run saw something without a look at that time")
         if self._seen is None:
             return self._differ(f"at {record.at} the run saw an autoscaler, by the records there was none")
         found = asdict(observed(self._seen, record.at))

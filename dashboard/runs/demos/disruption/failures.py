@@ -63,9 +63,10 @@ def failures(run: TrialObservations) -> Failures:
             continue
         for killed in left if kind not in ANSWERS else ():
             excused = min(count, left[killed]) if killed < at <= killed + EXCUSED_SECONDS else 0
-            left[killed] -= excused
-            count -= excused
-            found["excused"].append((at, kind, excused))
+            if excused:
+                left[killed] -= excused
+                count -= excused
+                found["excused"].append((at, kind, excused))
         found["owed"].append((at, kind, count))
     left = {kill.at: _most_operations(run, kill) for kill in kills}
     for each in filter(_failed, run.operations):

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import islice, pairwise
 from typing import Any
 
 from msgspec import Struct
@@ -26,32 +27,34 @@ from dashboard.runs.demos.disruption.verdict import findings, verdict_of
 from dashboard.runs.evidence.file import Unreadable
 from dashboard.runs.evidence.records import Header, Stopped
 from dashboard.runs.evidence.replay import Replay
+from dashboard.runs.evidence.totals import contradictions as contradictions_of_load
 from dashboard.runs.workload import records as workload
+from dashboard.runs.workload.contradictions import contradictions, unexplained
 from dashboard.runs.workload.records import Back, Operated, WorkloadReader, WorkloadRecord
 
 MOST_DIFFERENCES = 20  # that are named
 
 
-class Stood(Struct, frozen=True, tag=True, tag_field="type"):
+class Stood(Struct, frozen=True, tag=True, tag_field="type", forbid_unknown_fields=True):
     """The service's pods as the run saw them at its last look (`Looked`), recorded when they had changed."""
 
     standing: Standing
 
 
-class Disrupted(Struct, frozen=True, tag=True, tag_field="type"):
+class Disrupted(Struct, frozen=True, tag=True, tag_field="type", forbid_unknown_fields=True):
     """A disruption, once the API server had done it."""
 
     disruption: Disruption
 
 
-class Loaded(Struct, frozen=True, tag=True, tag_field="type"):
+class Loaded(Struct, frozen=True, tag=True, tag_field="type", forbid_unknown_fields=True):
     """The load's totals, recorded when they had changed."""
 
     at: float
     totals: LoadTotals
 
 
-class DisruptionObserved(Struct, frozen=True, tag="Served", tag_field="type"):
+class DisruptionObserved(Struct, frozen=True, tag="Served", tag_field="type", forbid_unknown_fields=True):
     """What else a run that disrupts the service's pods observed."""
 
     facts: Facts | None
@@ -76,7 +79,10 @@ def recompute(run: TrialObservations, header: Header, records: Iterable[Any]) ->
     recomputation = _Recomputation(run)
     for record in records:
         recomputation.apply(record)
-    return Recomputed(verdict_of(header.demo, findings(recomputation.observations())), recomputation.differences)
+    found = recomputation.observations()
+    return Recomputed(
+        verdict_of(header.demo, findings(found)), [*islice(recomputation.contradictions(found), MOST_DIFFERENCES)]
+    )
 
 
 class _Recomputation:
@@ -106,10 +112,14 @@ class _Recomputation:
                 self._standings.append(record.standing)
             case Disrupted():
                 self._disruptions.append(record.disruption)
+                if len(self._disruptions) > len(self._run.asked):
+                    raise Unreadable(f"It has more than {len(self._run.asked)} disruptions.")
             case Loaded():
                 self._load.append(LoadPoint(record.at, record.totals))
-            case DisruptionObserved():
+            case DisruptionObserved() if self._observed is None:
                 self._observed = record
+            case DisruptionObserved():
+                raise Unreadable("It has two records Served.")
             case Stopped():
                 self._stopped = record.reason
         if look := self._replay.apply(record):
@@ -133,6 +143,26 @@ class _Recomputation:
             unread=self._observed.unread,
             stopped=self._stopped,
         )
+
+    def contradictions(self, run: TrialObservations) -> Iterator[str]:
+        finished = run.stopped is None and not run.unread and run.last_write is not None
+        yield from self.differences
+        yield from self._workload.differences
+        yield from contradictions(run.operations, run.read_backs)
+        yield from unexplained(run.read_backs, ("service", "database"), finished)
+        kinds = [each.kind for each in run.disruptions]
+        if kinds != [*run.asked[: len(kinds)]]:
+            yield f"the disruptions are {', '.join(kinds)}, where {', '.join(run.asked)} were asked for"
+        times = {
+            "disruptions": [each.at for each in run.disruptions],
+            "looks": [each.at for each in run.standings],
+            "load's totals": [each.at for each in run.load],
+        }
+        for name, found in times.items():
+            if found != sorted(found):
+                yield f"the {name} are not in the order of their times"
+        for before, after in pairwise([LoadPoint(0.0, LoadTotals()), *run.load]):
+            yield from contradictions_of_load(before.totals, after.totals)
 
     def _compare(self, seen: Standing) -> None:
         found = None if self._state is None else observe(self._state, self._deployment, seen.at)

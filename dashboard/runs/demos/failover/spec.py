@@ -1,13 +1,12 @@
 """The failover demo as data."""
 
 from dashboard.kube.pods.control import CRASH, GRACEFUL
-from dashboard.runs.demo import ByHand, Conclusion, Demo, Field, Json, Recomputed, Step
+from dashboard.runs.demo import ByHand, Conclusion, Demo, Field, Json, Step
 from dashboard.runs.demos.document_fields import DOCUMENT_FIELDS
 from dashboard.runs.demos.endings import OPTIONS
 from dashboard.runs.demos.failover import words
 from dashboard.runs.demos.failover.demo import MEMBERS, Failover
-from dashboard.runs.demos.failover.records import observations
-from dashboard.runs.demos.failover.verdict import findings, verdict_of
+from dashboard.runs.demos.failover.records import recompute
 
 PROVED = (
     " Another member took over, no request failed, and every write that the service had acknowledged was there when all"
@@ -92,6 +91,6 @@ DEMO = Demo(
     experiment=lambda context, tools: Failover(
         context, tools.pods, tools.reader, tools.writers(context.run.id), tools.view
     ),
-    recompute=lambda header, records: Recomputed(verdict_of(findings(observations(records))), []),
+    recompute=recompute,
     least_members=MEMBERS,
 )  # fmt: skip

@@ -1,27 +1,36 @@
 """The records of a persistence run, beside the journal of the state and those of its workload: kills, and the rest."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, islice
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
+from dashboard.runs.demo import Recomputed
 from dashboard.runs.demos.persistence.observation import Kill, Observations
+from dashboard.runs.demos.persistence.verdict import findings, verdict_of
 from dashboard.runs.evidence.file import Unreadable
-from dashboard.runs.evidence.records import Stopped
+from dashboard.runs.evidence.kills import Moment, bounded, out_of_order
+from dashboard.runs.evidence.kills import contradictions as contradictions_of_kills
+from dashboard.runs.evidence.records import Header, Stopped
+from dashboard.runs.evidence.replay import played
 from dashboard.runs.mode import Mode
 from dashboard.runs.workload import records as workload
+from dashboard.runs.workload.contradictions import contradictions, unexplained
 from dashboard.runs.workload.operation import WRITES, Kind
 from dashboard.runs.workload.records import Back, Operated, WorkloadReader
 
+MOST_DIFFERENCES = 20  # that are named
 
-class Killed(Struct, frozen=True, tag=True, tag_field="type"):
+
+class Killed(Struct, frozen=True, tag=True, tag_field="type", forbid_unknown_fields=True):
     """A kill of the database, and its return. The line's `t` is when it was asked for."""
 
     kill: Kill
 
 
-class PersistenceObserved(Struct, frozen=True, tag="Ran", tag_field="type"):
+class PersistenceObserved(Struct, frozen=True, tag="Ran", tag_field="type", forbid_unknown_fields=True):
     """What else a persistence run observed. `kinds` are the writes that the service takes; `adapter`: whether the
     database itself could be asked; `database`: "mongodb", "postgresql", or "" if nothing is known of it. Files from
     before a field was added have its default, which is MongoDB's."""
@@ -48,9 +57,36 @@ def records_of(run: Observations) -> Iterator[tuple[float | None, PersistenceRec
     yield None, rest
 
 
-def observations(records: Iterable[Any]) -> Observations:
-    """Return the observations of the records. Raise `Unreadable` if they are not those of a persistence run."""
+def recompute(header: Header, records: Iterable[Any]) -> Recomputed:
+    """Return the verdict that follows from the records. Raise `Unreadable` if they are not those of a persistence
+    run."""
     reader = WorkloadReader()
+    run = observations(played(records), header.options, reader)
+    differences = chain(reader.differences, _contradictions(run, header.options))
+    return Recomputed(verdict_of(findings(run)), [*islice(differences, MOST_DIFFERENCES)])
+
+
+def _contradictions(run: Observations, options: Mapping[str, Any]) -> Iterator[str]:
+    sources = {"service", "database"} if run.adapter else {"service"}
+    finished = run.stopped is None and not run.unread and run.last_write is not None
+    yield from contradictions(run.operations, run.read_backs, run.kinds)
+    yield from unexplained(run.read_backs, sources, finished)
+    modes = [kill.mode for kill in run.kills]
+    yield from contradictions_of_kills(options, run.mode, modes, early=run.stopped is not None)
+    yield from out_of_order(_moments(run.kills))
+
+
+def _moments(kills: Iterable[Kill]) -> Iterator[Moment]:
+    """Yield what happened, in the order in which it has to."""
+    for number, kill in enumerate(kills, 1):
+        yield f"kill {number}", kill.at
+        yield f"the database's return after kill {number}", kill.back
+        yield f"its pod's readiness after kill {number}", kill.ready
+
+
+def observations(records: Iterable[Any], options: Mapping[str, Any], reader: WorkloadReader) -> Observations:
+    """Return the observations of the records. Raise `Unreadable` if they are not those of a persistence run with these
+    options."""
     kills: list[Kill] = []
     observed = stopped = None
     for record in records:
@@ -59,8 +95,11 @@ def observations(records: Iterable[Any]) -> Observations:
                 reader.add(record)
             case Killed():
                 kills.append(record.kill)
-            case PersistenceObserved():
+                bounded(kills, options)
+            case PersistenceObserved() if observed is None:
                 observed = record
+            case PersistenceObserved():
+                raise Unreadable("It has two records Ran.")
             case Stopped():
                 stopped = record.reason
     if observed is None:

@@ -1,13 +1,12 @@
 """The persistence demo as data."""
 
 from dashboard.kube.pods.control import CRASH, GRACEFUL
-from dashboard.runs.demo import ByHand, Conclusion, Demo, Field, Json, Recomputed, Step
+from dashboard.runs.demo import ByHand, Conclusion, Demo, Field, Json, Step
 from dashboard.runs.demos.document_fields import DOCUMENT_FIELDS
 from dashboard.runs.demos.endings import OPTIONS
 from dashboard.runs.demos.persistence import words
 from dashboard.runs.demos.persistence.demo import Persistence
-from dashboard.runs.demos.persistence.records import observations
-from dashboard.runs.demos.persistence.verdict import findings, verdict_of
+from dashboard.runs.demos.persistence.records import recompute
 
 WROTE = (
     "Eight writers posted documents without a pause, and replaced and deleted some where the service has that, and"
@@ -101,6 +100,6 @@ DEMO = Demo(
     experiment=lambda context, tools: Persistence(
         context, tools.pods, tools.reader, tools.writers(context.run.id), tools.view, tools.database
     ),
-    recompute=lambda header, records: Recomputed(verdict_of(findings(observations(records))), []),
+    recompute=recompute,
     most_members=1,  # of several, another one takes over: the failover demo is about that
 )  # fmt: skip

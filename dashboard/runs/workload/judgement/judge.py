@@ -2,8 +2,9 @@
 
 A read may see the state after the last write that was acknowledged before it began, or after any later write that was
 attempted before it ended. A write that was never acknowledged may be applied or not, and as late as it likes, so it may
-be seen by every read after its start. Nothing else may be seen: MongoDB's majority reads from its only primary are
-linearizable for one document.
+be seen by every read after its start. But once a read has shown a post or a replacement, that counts as its
+acknowledgement: a read that begins after that one's end, and a read-back, must not miss it. Nothing else may be seen:
+MongoDB's majority reads from its only primary are linearizable for one document.
 
 A list is a page of the newest documents. It need not be one snapshot, but each document that exists all the time is
 found, as the ids by which the scan goes never change. So a list says something about the ids from its last one upwards,
@@ -20,6 +21,7 @@ from itertools import accumulate
 
 from msgspec import Struct
 
+from dashboard.runs.workload.judgement.traffic import EVER
 from dashboard.runs.workload.operation import WRITES, Operation, ReadBack
 
 FINDINGS = ("lost", "stale", "regressed", "resurrected", "corrupt", "unexpected")  # each makes a run FAIL
@@ -56,10 +58,10 @@ def judge(
             reads.append(each)
         elif each.id is not None:
             writes[each.id].append(each)
-    found = _Found(writes)
+    answered = [each for each in reads if each.seen is not None and each.ended is not None]
+    found = _Found(writes, _shown(answered))
     read = set[str]()
     index = _Index(writes)
-    answered = [each for each in reads if each.seen is not None and each.ended is not None]
     for each in answered:
         about = index.subjects(each)
         read |= {*(each.seen or ()), *filter(None, [each.id])}
@@ -67,6 +69,17 @@ def judge(
     for back in read_backs:
         found.add({*writes, *back.documents}, back.documents, back.began, back.ended, AT_THE_END | ALWAYS)
     return found.judgement(len(answered), read)
+
+
+Shown = Mapping[tuple[str, str], float]  # id and sha256 → the end of the first read that showed it
+
+
+def _shown(answered: Iterable[Operation]) -> Shown:
+    ends = dict[tuple[str, str], float]()
+    for read in answered:
+        for version in (read.seen or {}).items():
+            ends[version] = min(ends.get(version, EVER), EVER if read.ended is None else read.ended)
+    return ends
 
 
 class _Index:
@@ -92,8 +105,9 @@ class _Index:
 class _Found:
     """Findings by name, as sets of ids."""
 
-    def __init__(self, writes: Mapping[str, Sequence[Operation]]) -> None:
+    def __init__(self, writes: Mapping[str, Sequence[Operation]], shown: Shown) -> None:
         self._writes = writes
+        self._shown = shown
         self._ids = defaultdict[str, set[str]](set)
 
     def add(
@@ -101,7 +115,7 @@ class _Found:
     ) -> None:
         """Judge one read of the documents `about`. `names` are the findings by state."""
         for id_ in about:
-            state = _state(self._writes.get(id_, ()), seen.get(id_), began, ended)
+            state = _state(self._writes.get(id_, ()), seen.get(id_), began, ended, self._shown)
             if state in names:
                 self._ids[names[state]].add(id_)
 
@@ -117,16 +131,16 @@ class _Found:
         )
 
 
-def _state(writes: Sequence[Operation], seen: str | None, began: float, ended: float) -> str:
+def _state(writes: Sequence[Operation], seen: str | None, began: float, ended: float, shown: Shown) -> str:
     """Return the name of a document's state as it was seen; None is an absent one. `writes` are its own."""
     if seen is None and (not writes or writes[0].began > ended):
         return "right"
     last = len(writes) - 1
-    while last >= 0 and not _settled(writes[last], began):
+    while last >= 0 and not (_settled(writes[last], began) or _was_shown(writes[last], began, shown)):
         last -= 1
     settled = writes[last].sha256 if last >= 0 else None  # None after a deletion, too
     if seen == settled:
-        return "right"
+        return "right" if last < 0 or _settled(writes[last], began) else "recovered"
     possible = {
         each.sha256
         for n, each in enumerate(writes)
@@ -147,3 +161,8 @@ def _state(writes: Sequence[Operation], seen: str | None, began: float, ended: f
 def _settled(write: Operation, at: float) -> bool:
     """Return whether the write had been acknowledged before this time. The order of equal times is unknown."""
     return write.outcome == "acknowledged" and write.ended is not None and write.ended < at
+
+
+def _was_shown(write: Operation, at: float, shown: Shown) -> bool:
+    """Return whether a read that had ended before this time had shown the write."""
+    return shown.get((write.id or "", write.sha256 or ""), EVER) < at

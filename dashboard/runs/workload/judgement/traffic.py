@@ -63,7 +63,7 @@ def silence(operations: Iterable[Operation], since: float, until: float) -> tupl
     writers. Its end is infinite if nothing was acknowledged afterwards."""
     gaps = pairwise([-EVER, *sorted(acknowledgements(operations)), EVER])
     crossing = [(max(begin, since), end) for begin, end in gaps if begin <= until and end > since]
-    return max(crossing, key=lambda gap: gap[1] - gap[0])
+    return max(crossing, key=lambda gap: gap[1] - gap[0], default=(since, until))
 
 
 def pending(operations: Iterable[Operation], since: float, until: float) -> list[Operation]:

@@ -102,6 +102,15 @@ def test_window_beyond_the_apis_maximum_is_clamped() -> None:
     assert slow.behavior.memory == 3600 and history.next_change(slow, 2) is None
 
 
+@pytest.mark.parametrize("synced", [-1e300, -1e18, NOW - 1e9])
+def test_memory_of_the_far_past_is_caught_up_with_in_few_steps(synced: float) -> None:
+    memory = msgspec.structs.replace(Recommendations(2, NOW).memory(), synced=synced, proposals=[(-1e300, 3)])
+    history, spec = Recommendations.restored(memory), hpa_spec("ours", 2)
+    history.advance(NOW, spec.behavior)
+    assert NOW - SYNC_SECONDS < history.next_sync <= NOW + SYNC_SECONDS
+    assert len(history.recommended) <= spec.behavior.memory / SYNC_SECONDS + 3
+
+
 def test_history_after_a_day_without_events_is_bounded_by_the_windows() -> None:
     history, spec = Recommendations(2, NOW), hpa_spec("ours", 2)
     history.recommend(2, NOW)

@@ -3,10 +3,14 @@
 import functools
 import gzip
 import json
+from collections.abc import Callable
 from typing import Any
 
+from dashboard.runs.demos.records import reader
+from dashboard.runs.demos.registry import DEMOS
 from dashboard.runs.evidence.file import _check
 from tests.dashboard.runs.demos.autoscale.simulation import SimulationOptions
+from tests.dashboard.runs.demos.failover.replica_set import ReplicaSet
 from tests.dashboard.runs.harness import RunHarness
 
 Json = dict[str, Any]
@@ -39,6 +43,29 @@ def losing() -> bytes:
     harness = RunHarness()
     harness.during_step("after", lambda: _lose(harness))
     return harness.files.files[harness.run("persistence")["id"]]
+
+
+@functools.cache
+def killed_twice() -> bytes:
+    """Return the file of a persistence run that kills its database twice, and passes."""
+    harness = RunHarness()
+    return harness.files.files[harness.run("persistence", mode="crash", kills=2)["id"]]
+
+
+@functools.cache
+def failed_over() -> bytes:
+    """Return the file of a failover run that passes."""
+    harness = RunHarness()
+    ReplicaSet(harness)
+    return harness.files.files[harness.run("failover")["id"]]
+
+
+@functools.cache
+def healed() -> bytes:
+    """Return the file of a self-healing run that passes."""
+    harness = RunHarness(step=0.1)
+    harness.configure_writers = lambda writers: setattr(writers, "interval", 0.1)
+    return harness.files.files[harness.run("self-healing")["id"]]
 
 
 def _lose(harness: RunHarness) -> None:
@@ -85,3 +112,23 @@ def forged(file: bytes) -> bytes:
         check = _check(check, body)
         made.append(body + b',"check":"%b"}' % check)
     return packed(made)
+
+
+def changed(file: bytes, change: Callable[[list[Json]], object]) -> bytes:
+    """Return the file after a change to its list of lines, with all numbers and checks made anew."""
+    lines = lines_of(file)
+    change(lines)
+    return forged(packed([json.dumps(line, separators=(",", ":"), ensure_ascii=False).encode() for line in lines]))
+
+
+def of_type(lines: list[Json], type_: str) -> list[Json]:
+    """Return the records of a type, which may be changed."""
+    return [line["record"] for line in lines if line["record"]["type"] == type_]
+
+
+def contradictions(file: bytes) -> list[str]:
+    """Return where the file's records contradict each other."""
+    opened = reader([file])
+    recompute = DEMOS[opened.header.demo].recompute
+    assert recompute
+    return recompute(opened.header, opened.records()).differences

@@ -15,7 +15,19 @@ from dashboard.runs.demos.persistence.records import PersistenceObserved
 from dashboard.runs.demos.records import reader
 from dashboard.runs.evidence.file import END_BYTES, FILE_BYTES, LINE_BYTES, LINES_BYTES, EvidenceWriter, Unreadable
 from dashboard.runs.evidence.records import FORMAT, VERSION, Header
-from tests.dashboard.runs.evidence.recorded import Json, altered, healthy, lines_of, packed, persistent, without
+from tests.dashboard.runs.evidence.recorded import (
+    Json,
+    altered,
+    changed,
+    failed_over,
+    healthy,
+    killed_twice,
+    lines_of,
+    numbers,
+    packed,
+    persistent,
+    without,
+)
 from tests.dashboard.stubs import ROOT
 
 AT = "2026-11-25T04:14:24.000Z"
@@ -99,6 +111,30 @@ def test_moved_record_is_named() -> None:
 
 def test_altered_end_is_named() -> None:
     assert read(altered(written(), 4, '"pass"', '"fail"')) == ["record 4 (End, t=4.000) was altered"]
+
+
+TIMED = [(persistent, "Operated"), (persistent, "Back"), (killed_twice, "Killed"), (failed_over, "Lost")]
+
+
+@pytest.mark.parametrize(("file", "type_"), TIMED)
+def test_time_of_a_line_that_is_not_its_records_own_is_named(file: Callable[[], bytes], type_: str) -> None:
+    n = numbers(file(), type_)[0]
+    later = changed(file(), lambda lines: lines[n].update(t=lines[n]["t"] + 5))
+    assert any(each.startswith(f"record {n} ({type_}) has t=") for each in read(later))
+
+
+@pytest.mark.parametrize("type_", ["Header", "Operated", "Back", "Ran", "End"])
+def test_unknown_field_is_refused(type_: str) -> None:
+    n = numbers(persistent(), type_)[0]
+    with pytest.raises(Unreadable, match=f"Line {n} is no record: Object contains unknown field `more`"):
+        read(changed(persistent(), lambda lines: lines[n]["record"].update(more=1)))
+
+
+@pytest.mark.parametrize("type_", ["Header", "End"])
+def test_record_at_no_time_is_refused(type_: str) -> None:
+    n = numbers(persistent(), type_)[0]
+    with pytest.raises(Unreadable, match=f"Line {n} is no record"):
+        read(changed(persistent(), lambda lines: lines[n]["record"].update(at="later")))
 
 
 @pytest.mark.parametrize("left", [0, 1, 20, 100])

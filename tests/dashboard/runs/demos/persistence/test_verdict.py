@@ -13,6 +13,7 @@ from dashboard.runs.workload.judgement.findings import IDS
 from dashboard.runs.workload.judgement.judge import FINDINGS, Judgement
 from dashboard.runs.workload.judgement.traffic import Coverage
 from dashboard.runs.workload.operation import Operation, ReadBack
+from dashboard.runs.workload.records import WorkloadReader
 from tests.dashboard.runs.workload.operations import acknowledgements
 
 OLD = DatabaseIdentity("aaaaaaaa-1", "a1b2c3d4e5f6", "node-1", "claim-1", "pv-1")
@@ -96,7 +97,7 @@ def test_words_are_those_of_the_database(database: str, process: str) -> None:
 
 def test_records_of_before_the_databases_name_have_mongodbs_words() -> None:
     old = {"type": "Ran", "mode": "graceful", "last_write": True, "last_error": None, "unread": None, "adapter": False}
-    run = observations([msgspec.convert(old, PersistenceObserved)])
+    run = observations([msgspec.convert(old, PersistenceObserved)], {}, WorkloadReader())
     assert (run.adapter, run.database) == (False, "mongodb")
     assert "The new mongod was not seen to answer." in (verdict_of(findings(run)).reason or "")
 

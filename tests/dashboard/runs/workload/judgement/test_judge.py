@@ -38,7 +38,10 @@ def end(*sha256: str, at: float = LATE) -> ReadBack:
     return ReadBack("database", at, at + 1, {each[0]: each for each in sha256})
 
 
-def findings(judgement: Judgement) -> dict[str, tuple[str, ...]]:
+Findings = dict[str, tuple[str, ...]]
+
+
+def findings(judgement: Judgement) -> Findings:
     return {name: getattr(judgement, name) for name in FINDINGS if getattr(judgement, name)}
 
 
@@ -110,6 +113,33 @@ def test_write_that_applies_late_may_be_seen_after_a_later_one() -> None:
     writes = [*UNKNOWN_PUT, write("put", "a", 5, 6, version=3)]
     assert findings(judge([*writes, get("a", 90, 91, "a2")], [end("a2")])) == {}
     assert findings(judge([*writes, get("a", 90, 91, "a1")], [end("a3")])) == {"stale": ("a",)}
+
+
+UNKNOWN_POST = [post("a", 0, 1, "unknown")]
+PUT_UNDER_WAY = [*POSTED, write("put", "a", 2, 20, version=2)]
+
+
+@pytest.mark.parametrize(
+    ("writes", "shown", "later", "at_the_end", "expected"),
+    [
+        (UNKNOWN_POST, "a1", "a1", None, {"lost": ("a",)}),
+        (UNKNOWN_POST, "a1", None, "a1", {"stale": ("a",)}),
+        (UNKNOWN_PUT, "a2", "a2", "a1", {"regressed": ("a",)}),
+        (UNKNOWN_PUT, "a2", "a1", "a2", {"stale": ("a",)}),
+        (PUT_UNDER_WAY, "a2", "a1", "a2", {"stale": ("a",)}),
+        (UNKNOWN_DELETE, None, "a1", "a1", {}),
+    ],
+)
+def test_write_that_a_read_has_shown_must_not_vanish(
+    writes: list[Operation], shown: str | None, later: str | None, at_the_end: str | None, expected: Findings
+) -> None:
+    reads = [get("a", 5, 6, shown), get("a", 7, 8, later)]
+    assert findings(judge([*writes, *reads], [end(*filter(None, [at_the_end]))])) == expected
+
+
+def test_write_without_an_outcome_that_a_read_has_shown_still_counts_as_recovered() -> None:
+    found = judge([*UNKNOWN_PUT, get("a", 5, 6, "a2")], [end("a2")])
+    assert (found.recovered, findings(found)) == (("a",), {})
 
 
 def test_document_missed_by_one_of_two_read_backs_is_lost() -> None:
