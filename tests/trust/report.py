@@ -23,7 +23,7 @@ must FAIL, everything else must be INCONCLUSIVE, and the reason must name the fa
 
 ![A run that failed: the claim says what was owed, and the charts show from when until when](fail.png)
 
-A quota forbids new pods: the autoscaler asked for three, and for 180 s there were two."""
+A quota forbids new pods: the autoscaler asked for four, and for 180 s there were two."""
 
 INSTRUCTIONS = """\
 ## How to run it again
