@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -129,10 +130,7 @@ def test_run_of_one_is_shown_and_aborted_on_the_other(two: Deployment) -> None:
     wait_until(lambda: ask(two, one, "/runs") == ask(two, other, "/runs"), 15)
 
 
-def test_run_by_the_service_s_address_has_its_verdict_whichever_dashboard_answers(
-    two: Deployment, tmp_path: Any
-) -> None:
-
+def test_verdict_comes_whichever_dashboard_answers(two: Deployment, tmp_path: Path) -> None:
     wait_until(lambda: not two.state()["lease"], 60)
     done = RunClient(two).prove(tmp_path, "failover")
     print(done.stdout, done.stderr[-600:])
