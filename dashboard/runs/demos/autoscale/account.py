@@ -39,7 +39,7 @@ class Account:
         self.totals: LoadTotals | None = None  # once the load has ended
         self.loading = False
         self.jumped = False  # whether the dashboard's clock jumped since the load's beginning
-        self.disturbed: str | None = None  # what somebody did meanwhile, a sentence
+        self.disturbed = False  # whether somebody changed the autoscaler or its Deployment meanwhile
         self._deployment = deployment
         self._asked = asked
         self._sample_clock = SampleClock()
@@ -55,8 +55,7 @@ class Account:
         seen = observe(look, samples, self._deployment, time)
         if seen is not None:
             self.resolution.see(seen.samples, seen.at)
-            if self.loading and self._watchdog:
-                self.disturbed = self.disturbed or self._watchdog.disturbance(seen)
+            if self.loading:
                 self._errors_of |= {pod.uid: pod.name for pod in seen.pods if pod.errors}
         return seen
 
@@ -94,7 +93,9 @@ class Account:
         obligations.see(seen, self.resolution.assumed, loaded=self.loading)
         if obligations.unmet:
             return Advance(came, unmet=self._unmet_text())
-        if reason := watchdog.see(seen, self.resolution.assumed):
+        if reason := watchdog.disturbance(seen):
+            self.disturbed = True
+        if reason := reason or watchdog.see(seen, self.resolution.assumed):
             return Advance(came, interrupted=reason)
         if not self.loading:
             return Advance(came)

@@ -123,7 +123,7 @@ class Autoscaling:
                 break
             now = self._context.clock.monotonic()
             unmeasured = ", ".join(seen.unmeasured)
-            if seen.active and not unmeasured:
+            if seen.active and seen.newest is not None and not unmeasured:
                 able = now
             slow = seen.down_window + seen.period + SETTLE_SYNCS * SYNC_SECONDS
             if now - able >= self._limits["figures"] or now - began >= max(self._limits["settle"], slow):

@@ -3,6 +3,7 @@ during it, everything that makes a verdict impossible."""
 
 from dashboard.core.text import listing, span
 from dashboard.load.options import MOST_SECONDS
+from dashboard.runs.demos.autoscale.obligations import decision_seconds
 from dashboard.runs.demos.autoscale.observed.observation import Observation
 
 INACTIVE_SECONDS = 45.0  # that the autoscaler may be unable to scale at a time, plus two sample intervals
@@ -84,12 +85,11 @@ class Watchdog:
     def see(self, seen: Observation, resolution: float) -> str | None:
         """Check an observation, once a second. Return the reason to end the run, or None. `resolution` is the interval
         of a pod's samples in seconds."""
-        return (
-            self.disturbance(seen)
-            or self._inactive(seen, resolution)
-            or self._blind(seen, resolution)
-            or self._not_followed(seen, resolution)
-        )
+        return self._inactive(seen, resolution) or self._blind(seen, resolution) or self._not_followed(seen, resolution)
+
+    def _is_due(self, seen: Observation) -> bool:
+        over = seen.demand is not None and seen.must_act(seen.demand) and seen.desired == self._start.desired
+        return over and seen.figure is not None and seen.figure <= seen.target
 
     def disturbance(self, seen: Observation) -> str | None:
         """Return what somebody has done to the autoscaler or its Deployment, a sentence, or None."""
@@ -132,13 +132,14 @@ class Watchdog:
         return f"There were no new CPU samples for {span(silent)}{source}"
 
     def _not_followed(self, seen: Observation, resolution: float) -> str | None:
-        """The controller still reports a figure that the samples left long ago: it does not sync."""
+        """The controller still reports a figure that the samples left long ago: it does not sync. Where it should have
+        acted on them since, its time to act is the limit."""
         same, self._figure = seen.figure == self._figure, seen.figure
         if not same or seen.away or not seen.active or not _is_stale(seen):
             self._unfollowed_since = None
             return None
         since = self._unfollowed_since = self._unfollowed_since or seen.at
-        if seen.at - since <= STALE_SECONDS + 2 * resolution:
+        if seen.at - since <= (decision_seconds(resolution) if self._is_due(seen) else STALE_SECONDS + 2 * resolution):
             return None
         return (
             f"The controller does not sync: for {span(seen.at - since)} it has reported {seen.figure} {seen.unit}, and"

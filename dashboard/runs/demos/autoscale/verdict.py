@@ -45,7 +45,7 @@ class AutoscaleFindings(Struct, frozen=True):
     aborted: bool = False
     overloaded: bool = False  # whether it ended because the service did not answer in time
     jumped: bool = False  # whether it ended because the dashboard's clock jumped
-    disturbed: str | None = None  # what somebody did to the Deployment or the autoscaler meanwhile, a sentence
+    disturbed: bool = False  # whether it ended because somebody changed the autoscaler or its Deployment
 
 
 def verdict_of(found: AutoscaleFindings) -> Verdict:
@@ -54,8 +54,7 @@ def verdict_of(found: AutoscaleFindings) -> Verdict:
     excused = bool(flaws or found.disturbed or found.contradiction) or found.aborted or found.overloaded or found.jumped
     errors = list(_errors(found))
     failures = [*([FieldSentence("owed", found.unmet)] if found.unmet else []), *([] if excused else errors)]
-    ends = [found.disturbed, found.stopped] if not found.unmet else []
-    doubts = [*dict.fromkeys(filter(None, ends)), *flaws, *_gaps(found)]
+    doubts = [*([found.stopped] if found.stopped and not found.unmet else []), *flaws, *_gaps(found)]
     verdict, reason = decide(failures, doubts)
     evidence = _evidence(found)
     return Verdict(verdict, reason, evidence, _line(verdict, evidence), failures, doubts + errors * excused)

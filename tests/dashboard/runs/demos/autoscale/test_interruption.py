@@ -44,7 +44,7 @@ def test_one_pod_whose_cpu_limit_allows_the_target_is_enough() -> None:
 def interruptions(*observations: Observation) -> list[str | None]:
     """Return the watchdog's reason after each observation."""
     watchdog = Watchdog(observation(spec=SPEC))
-    return [watchdog.see(one, 15.0) for one in observations]
+    return [watchdog.disturbance(one) or watchdog.see(one, 15.0) for one in observations]
 
 
 @pytest.mark.parametrize(("name", "value"), [("scaleTargetRef", "Deployment other"), ("maxReplicas", 3)])
@@ -103,8 +103,15 @@ def test_clock_that_jumps_either_way_ends_the_run() -> None:
 
 
 def test_controller_that_does_not_follow_the_samples_ends_the_run() -> None:
+    early, late = interruptions(observation(1, used=133.0), observation(92, used=133.0))
+    assert early is None and late and "sync" in late
+    assert interruptions(observation(1, used=133.0), observation(92, used=133.0, figure=133)) == [None, None]
+    assert interruptions(observation(1, used=72.0), observation(92, used=72.0)) == [None, None], "within the tolerance"
+
+
+def test_figure_that_the_samples_left_long_ago_ends_the_run_in_either_direction() -> None:
     late = 2 + STALE_SECONDS + 2 * 15
-    for used, figure in ((133.0, 5), (5.0, 133)):
+    for used, figure in ((72.0, 5), (5.0, 133)):
         before, at_first, reason = interruptions(*(observation(at, used=used, figure=figure) for at in (0, 1, late)))
         assert before is None and at_first is None and reason and "sync" in reason
     fresh = [observation(at, used=133.0, figure=130 + at) for at in (0, 1, 2)]

@@ -122,9 +122,7 @@ def test_run_that_ended_before_its_load_has_a_line() -> None:
     assert verdict_of(AutoscaleFindings()).verdict == "inconclusive"
 
 
-@pytest.mark.parametrize("name", ["disturbed", "contradiction"])
-def test_errors_that_somebodys_change_caused_are_inconclusive_with_that(name: str) -> None:
-    failing = replace(FOUND, errors=500, stopped="Over half of the requests failed.", **{name: "It was rolled out."})
-    verdict = verdict_of(failing)
-    assert verdict.verdict == "inconclusive"
-    assert (verdict.reason or "").startswith("It was rolled out." if name == "disturbed" else "Over half")
+@pytest.mark.parametrize("change", [{"disturbed": True}, {"contradiction": "Something else sets the number."}])
+def test_errors_that_somebodys_change_caused_are_inconclusive_with_that(change: dict[str, Any]) -> None:
+    verdict = verdict_of(replace(FOUND, errors=500, stopped="It was rolled out.", **change))
+    assert verdict.verdict == "inconclusive" and (verdict.reason or "").startswith("It was rolled out.")
