@@ -1,6 +1,7 @@
 """A demo as data, for the API, the page, `prove` and the report; and the protocol of what runs it."""
 
 from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -10,6 +11,8 @@ from dashboard.runs.context import RunContext
 from dashboard.runs.evidence.records import Header
 from dashboard.runs.ports import DatabaseReader, Load, Pods, ServiceDeployment, View, WritersOf
 from dashboard.runs.verdict import Verdict
+
+MOST_DIFFERENCES = 20  # between a file's records, that are named
 
 Json = dict[str, Any]
 
@@ -97,6 +100,11 @@ class Recomputed(Struct, frozen=True):
 
     verdict: Verdict
     differences: list[str]
+
+
+def recomputed(verdict: Verdict, differences: Iterable[str]) -> Recomputed:
+    """Return the first of the differences with the verdict: one alteration may bring about many."""
+    return Recomputed(verdict, [*islice(differences, MOST_DIFFERENCES)])
 
 
 class Demo(Struct, frozen=True):

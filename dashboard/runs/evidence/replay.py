@@ -1,6 +1,6 @@
 """Plays the journal in an evidence file into a builder, which then has what the dashboard had: state and charts."""
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
@@ -98,9 +98,9 @@ def _bound(sizes: dict[str, int], what: str) -> None:
         raise Unreadable(f"Its {what} are longer than {MOST_BYTES >> 20} MiB at once.")
 
 
-def played(records: Iterable[Any]) -> Iterator[Any]:
+def played(records: Iterable[Any], replay: Replay | None = None) -> Iterator[Any]:
     """Yield the records, and play the journal among them. Raise `Unreadable` if it can't be played."""
-    replay = Replay()
+    replay = replay or Replay()
     for record in records:
         replay.apply(record)
         yield record
@@ -110,7 +110,5 @@ def played(records: Iterable[Any]) -> Iterator[Any]:
 def replayed(reader: EvidenceReader) -> Replay:
     """Return the replay of a whole file. Raise `Unreadable`."""
     replay = Replay()
-    for record in reader.records():
-        replay.apply(record)
-        del record  # before the next is decoded, like the reader's line
+    deque(played(reader.records(), replay), maxlen=0)
     return replay

@@ -7,7 +7,7 @@ from msgspec.structs import asdict
 
 from dashboard.core.state.journal import Began, Looked
 from dashboard.load.options import LoadTotals
-from dashboard.runs.demo import Recomputed
+from dashboard.runs.demo import MOST_DIFFERENCES, Recomputed
 from dashboard.runs.demos.autoscale.account import Account
 from dashboard.runs.demos.autoscale.observed.observation import Observation
 from dashboard.runs.demos.autoscale.records import (
@@ -23,8 +23,6 @@ from dashboard.runs.demos.autoscale.verdict import verdict_of
 from dashboard.runs.evidence.records import Header, Stopped
 from dashboard.runs.evidence.replay import Replay
 from dashboard.runs.evidence.totals import contradictions as contradictions_of_load
-
-MOST_DIFFERENCES = 20  # that are named
 
 
 def recompute(header: Header, records: Iterable[Any]) -> Recomputed:

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Iterable, Iterator
-from itertools import islice, pairwise
+from itertools import pairwise
 from typing import Any
 
 from msgspec import Struct
@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from dashboard.core.state.journal import Began
 from dashboard.load.options import LoadTotals
-from dashboard.runs.demo import Recomputed
+from dashboard.runs.demo import MOST_DIFFERENCES, Recomputed, recomputed
 from dashboard.runs.demos.disruption.observation import (
     Disruption,
     Facts,
@@ -31,8 +31,6 @@ from dashboard.runs.evidence.totals import contradictions as contradictions_of_l
 from dashboard.runs.workload import records as workload
 from dashboard.runs.workload.contradictions import contradictions, unexplained
 from dashboard.runs.workload.records import Back, Operated, WorkloadReader, WorkloadRecord
-
-MOST_DIFFERENCES = 20  # that are named
 
 
 class Stood(Struct, frozen=True, tag=True, tag_field="type", forbid_unknown_fields=True):
@@ -80,9 +78,7 @@ def recompute(run: TrialObservations, header: Header, records: Iterable[Any]) ->
     for record in records:
         recomputation.apply(record)
     found = recomputation.observations()
-    return Recomputed(
-        verdict_of(header.demo, findings(found)), [*islice(recomputation.contradictions(found), MOST_DIFFERENCES)]
-    )
+    return recomputed(verdict_of(header.demo, findings(found)), recomputation.contradictions(found))
 
 
 class _Recomputation:

@@ -1,12 +1,12 @@
 """The records of a failover run, beside the journal of the state and those of its workload."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain, islice
+from itertools import chain
 from typing import Any
 
 from msgspec import Struct
 
-from dashboard.runs.demo import Recomputed
+from dashboard.runs.demo import Recomputed, recomputed
 from dashboard.runs.demos.failover.observation import FailoverObservations, Loss, PrimaryChange
 from dashboard.runs.demos.failover.verdict import findings, verdict_of
 from dashboard.runs.evidence.file import Unreadable
@@ -18,8 +18,6 @@ from dashboard.runs.mode import Mode
 from dashboard.runs.workload import records as workload
 from dashboard.runs.workload.contradictions import contradictions, unexplained
 from dashboard.runs.workload.records import Back, Operated, WorkloadReader, WorkloadRecord
-
-MOST_DIFFERENCES = 20  # that are named
 
 
 class Lost(Struct, frozen=True, tag=True, tag_field="type", forbid_unknown_fields=True):
@@ -55,7 +53,7 @@ def recompute(header: Header, records: Iterable[Any]) -> Recomputed:
     reader = WorkloadReader()
     run = observations(played(records), header.options, reader)
     differences = chain(reader.differences, _contradictions(run, header.options))
-    return Recomputed(verdict_of(findings(run)), [*islice(differences, MOST_DIFFERENCES)])
+    return recomputed(verdict_of(findings(run)), differences)
 
 
 def _contradictions(run: FailoverObservations, options: Mapping[str, Any]) -> Iterator[str]:

@@ -1,13 +1,13 @@
 """The records of a persistence run, beside the journal of the state and those of its workload: kills, and the rest."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain, islice
+from itertools import chain
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from dashboard.runs.demo import Recomputed
+from dashboard.runs.demo import Recomputed, recomputed
 from dashboard.runs.demos.persistence.observation import Kill, Observations
 from dashboard.runs.demos.persistence.verdict import findings, verdict_of
 from dashboard.runs.evidence.file import Unreadable
@@ -20,8 +20,6 @@ from dashboard.runs.workload import records as workload
 from dashboard.runs.workload.contradictions import contradictions, unexplained
 from dashboard.runs.workload.operation import WRITES, Kind
 from dashboard.runs.workload.records import Back, Operated, WorkloadReader
-
-MOST_DIFFERENCES = 20  # that are named
 
 
 class Killed(Struct, frozen=True, tag=True, tag_field="type", forbid_unknown_fields=True):
@@ -63,7 +61,7 @@ def recompute(header: Header, records: Iterable[Any]) -> Recomputed:
     reader = WorkloadReader()
     run = observations(played(records), header.options, reader)
     differences = chain(reader.differences, _contradictions(run, header.options))
-    return Recomputed(verdict_of(findings(run)), [*islice(differences, MOST_DIFFERENCES)])
+    return recomputed(verdict_of(findings(run)), differences)
 
 
 def _contradictions(run: Observations, options: Mapping[str, Any]) -> Iterator[str]:

@@ -121,6 +121,16 @@ def changed(file: bytes, change: Callable[[list[Json]], object]) -> bytes:
     return forged(packed([json.dumps(line, separators=(",", ":"), ensure_ascii=False).encode() for line in lines]))
 
 
+def repeated(file: bytes, type_: str) -> bytes:
+    """Return the file with its first record of a type once more, with all numbers and checks made anew."""
+
+    def repeat(lines: list[Json]) -> None:
+        line = next(line for line in lines if line["record"]["type"] == type_)
+        lines.insert(lines.index(line), line)
+
+    return changed(file, repeat)
+
+
 def of_type(lines: list[Json], type_: str) -> list[Json]:
     """Return the records of a type, which may be changed."""
     return [line["record"] for line in lines if line["record"]["type"] == type_]

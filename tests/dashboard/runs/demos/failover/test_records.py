@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from dashboard.runs.evidence.file import Unreadable
-from tests.dashboard.runs.evidence.recorded import Json, changed, contradictions, failed_over, of_type
+from tests.dashboard.runs.evidence.recorded import Json, changed, contradictions, failed_over, of_type, repeated
 
 
 def without_service(lines: list[Json]) -> None:
@@ -36,9 +36,5 @@ def test_contradiction_is_named(name: str) -> None:
 
 @pytest.mark.parametrize("type_", ["Lost", "FailedOver"])
 def test_record_that_is_there_too_often_is_refused(type_: str) -> None:
-    def twice(lines: list[Json]) -> None:
-        line = next(line for line in lines if line["record"]["type"] == type_)
-        lines.insert(lines.index(line), line)
-
     with pytest.raises(Unreadable):
-        contradictions(changed(failed_over(), twice))
+        contradictions(repeated(failed_over(), type_))

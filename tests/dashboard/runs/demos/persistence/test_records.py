@@ -12,6 +12,7 @@ from tests.dashboard.runs.evidence.recorded import (
     killed_twice,
     of_type,
     persistent,
+    repeated,
 )
 
 
@@ -52,18 +53,10 @@ def test_contradiction_is_named(name: str) -> None:
     assert any(words in each for each in contradictions(changed(killed_twice(), change)))
 
 
-def twice(type_: str) -> Callable[[list[Json]], None]:
-    def change(lines: list[Json]) -> None:
-        line = next(line for line in lines if line["record"]["type"] == type_)
-        lines.insert(lines.index(line), line)
-
-    return change
-
-
 @pytest.mark.parametrize("type_", ["Killed", "Ran"])
 def test_record_that_is_there_too_often_is_refused(type_: str) -> None:
     with pytest.raises(Unreadable):
-        contradictions(changed(persistent(), twice(type_)))
+        contradictions(repeated(persistent(), type_))
 
 
 def test_journal_that_can_not_be_played_is_refused() -> None:
